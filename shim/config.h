@@ -1,0 +1,43 @@
+/*
+ * The LIBREUSE_* variables. They are read once, when the library is loaded (or at the first call,
+ * should that come earlier), and copied: what the program does to its environment later does not
+ * matter. A host that runs with more rights than its user (AT_SECURE) gets the defaults.
+ *
+ * Everything here but config_load() is async-signal-safe.
+ */
+#ifndef LIBREUSE_CONFIG_H
+#define LIBREUSE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How severe an event is. LIBREUSE_LEVEL names the least severe that is shown. */
+enum level { LEVEL_ERR, LEVEL_WARNING, LEVEL_NOTICE, LEVEL_INFO, LEVEL_DEBUG };
+
+enum level config_level(void);
+
+/* The word that LIBREUSE_LEVEL takes for a level. */
+const char *config_level_name(enum level level);
+
+/* LIBREUSE_DRY_RUN: report only. */
+bool config_dry_run(void);
+
+/* LIBREUSE_PORTS: whether every port is rescued and armed, and whether this one (1 to 65535) is. */
+bool config_all_ports(void);
+bool config_port(unsigned int port);
+
+/* A variable whose value was not understood. */
+struct complaint {
+    const char *variable;
+    char value[48];       /* its beginning, NUL-terminated */
+    const char *expected; /* what would have been understood */
+    const char *in_use;   /* the default, which is used instead */
+};
+
+/* Takes one complaint; each is given out once in a process. False when there is none left. */
+bool config_take_complaint(struct complaint *complaint);
+
+/* Reads the environment. Threads that load at the same time store the same values. */
+void config_load(void);
+
+#endif

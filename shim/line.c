@@ -1,0 +1,84 @@
+#include "line.h"
+
+#include <string.h>
+
+/* Bytes that still fit, with one kept free for the newline. */
+static size_t room(const struct line *line)
+{
+    return line->size - line->length - 1;
+}
+
+static void append(struct line *line, const char *bytes, size_t length)
+{
+    if (length > room(line)) {
+        length = room(line);
+    }
+    memcpy(line->text + line->length, bytes, length);
+    line->length += length;
+}
+
+void line_text(struct line *line, const char *text)
+{
+    append(line, text, strlen(text));
+}
+
+static const char digits[] = "0123456789abcdef";
+
+void line_escaped(struct line *line, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        const unsigned char byte = (unsigned char)bytes[i];
+        char written[4] = {(char)byte};
+        size_t size = 1;
+        if (byte == '"' || byte == '\\') {
+            written[0] = '\\';
+            written[1] = (char)byte;
+            size = 2;
+        } else if (byte < ' ' || byte > '~') {
+            written[0] = '\\';
+            written[1] = 'x';
+            written[2] = digits[byte >> 4];
+            written[3] = digits[byte & 0xf];
+            size = 4;
+        }
+        if (size > room(line)) {
+            return; /* half an escape would mean something else */
+        }
+        append(line, written, size);
+    }
+}
+
+static void append_number(struct line *line, uint64_t number, unsigned int base)
+{
+    char written[20]; /* the digits of 2^64 */
+    size_t start = sizeof written;
+    do {
+        written[--start] = digits[number % base];
+        number /= base;
+    } while (number > 0);
+    append(line, written + start, sizeof written - start);
+}
+
+void line_number(struct line *line, uint64_t number)
+{
+    append_number(line, number, 10);
+}
+
+void line_hex(struct line *line, unsigned int number)
+{
+    append_number(line, number, 16);
+}
+
+void line_seconds(struct line *line, uint64_t milliseconds)
+{
+    const unsigned int rest = (unsigned int)(milliseconds % 1000);
+    const char decimals[] = {'.', digits[rest / 100], digits[rest / 10 % 10], digits[rest % 10]};
+    line_number(line, milliseconds / 1000);
+    append(line, decimals, sizeof decimals);
+    line_text(line, " s");
+}
+
+void line_end(struct line *line)
+{
+    line->text[line->length++] = '\n';
+}
