@@ -114,10 +114,12 @@ static _Atomic char complained_values[VARIABLES][sizeof((struct complaint *)0)->
 
 static void complain(unsigned int variable, const char *value)
 {
-    const size_t last = sizeof complained_values[0] - 1;
-    for (size_t i = 0; i < last && value[i] != '\0'; i++) {
+    size_t i = 0;
+    while (i < sizeof complained_values[0] - 1 && value[i] != '\0') {
         complained_values[variable][i] = value[i];
+        i++;
     }
+    complained_values[variable][i] = '\0';
     atomic_fetch_or(&complaints, 1U << variable);
 }
 

@@ -20,7 +20,7 @@ enum { FREE = 0 };
 static const uint64_t BUSY = UINT64_MAX;
 
 static struct place {
-    _Atomic uint64_t socket; /* identity, FREE or BUSY */
+    _Alignas(8) _Atomic uint64_t socket; /* identity, FREE or BUSY */
     struct failure failure;
 } places[FAILURES];
 

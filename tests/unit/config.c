@@ -1,0 +1,115 @@
+#include "config.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+TestSuite(config);
+
+static void assert_no_complaint(void)
+{
+    struct complaint complaint;
+    cr_assert_not(config_take_complaint(&complaint), "complains about %s=%s", complaint.variable,
+                  complaint.value);
+}
+
+static void assert_complaint(const char *variable, const char *value)
+{
+    struct complaint complaint;
+    cr_assert(config_take_complaint(&complaint), "%s=%s was taken", variable, value);
+    cr_assert_str_eq(complaint.variable, variable);
+    cr_assert_str_eq(complaint.value, value);
+    assert_no_complaint();
+}
+
+Test(config, nothing_set_means_the_defaults)
+{
+    cr_assert_eq(config_level(), LEVEL_NOTICE);
+    cr_assert_not(config_dry_run());
+    cr_assert(config_all_ports());
+    cr_assert(config_port(1));
+    cr_assert(config_port(65535));
+    assert_no_complaint();
+}
+
+Test(config, an_empty_value_is_like_none)
+{
+    setenv("LIBREUSE_LEVEL", "", 1);
+    setenv("LIBREUSE_DRY_RUN", "", 1);
+    setenv("LIBREUSE_PORTS", "", 1);
+    cr_assert_eq(config_level(), LEVEL_NOTICE);
+    cr_assert_not(config_dry_run());
+    cr_assert(config_all_ports());
+    assert_no_complaint();
+}
+
+Test(config, every_level_is_understood_by_the_word_that_names_it)
+{
+    for (enum level level = LEVEL_ERR; level <= LEVEL_DEBUG; level++) {
+        setenv("LIBREUSE_LEVEL", config_level_name(level), 1);
+        config_load();
+        cr_assert_eq(config_level(), level);
+    }
+    assert_no_complaint();
+}
+
+Test(config, values_are_copied_when_they_are_read)
+{
+    setenv("LIBREUSE_DRY_RUN", "1", 1);
+    setenv("LIBREUSE_LEVEL", "loud", 1);
+    config_load();
+    setenv("LIBREUSE_DRY_RUN", "0", 1);
+    setenv("LIBREUSE_LEVEL", "quiet", 1);
+    cr_assert(config_dry_run());
+    assert_complaint("LIBREUSE_LEVEL", "loud");
+    cr_assert_eq(config_level(), LEVEL_NOTICE);
+}
+
+Test(config, a_list_of_ports_and_ranges_selects_just_these)
+{
+    setenv("LIBREUSE_PORTS", "9999,8000-8099,1,65535", 1);
+    config_load();
+    cr_assert_not(config_all_ports());
+    unsigned int selected = 0;
+    for (unsigned int port = 1; port <= 65535; port++) {
+        const bool expected =
+            port == 9999 || (port >= 8000 && port <= 8099) || port == 1 || port == 65535;
+        cr_assert_eq(config_port(port), expected, "port %u", port);
+        selected += expected;
+    }
+    cr_assert_eq(selected, 103);
+    assert_no_complaint();
+}
+
+Test(config, a_port_list_that_is_not_understood_is_complained_about_and_selects_nothing)
+{
+    static const char *const bad[] = {
+        "x",      "99x9",  "0",         "65536", "99999999999999999999",
+        "80-",    "-80",   "80-79",     "80,",   ",80",
+        "80,,81", "80 81", "80-90-100", " 80",   "80 ",
+        "+80",    "0x50",  "1-65536",   "80;81", "80,81,x"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        setenv("LIBREUSE_PORTS", bad[i], 1);
+        config_load();
+        assert_complaint("LIBREUSE_PORTS", bad[i]);
+        cr_assert(config_all_ports(), "%s", bad[i]);
+    }
+}
+
+Test(config, a_switch_is_0_or_1_and_nothing_else)
+{
+    static const char *const bad[] = {"yes", "2", "01", "1 ", "true", "-1"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        setenv("LIBREUSE_DRY_RUN", bad[i], 1);
+        config_load();
+        assert_complaint("LIBREUSE_DRY_RUN", bad[i]);
+        cr_assert_not(config_dry_run(), "%s", bad[i]);
+    }
+}
+
+Test(config, a_long_value_is_cut_in_the_complaint)
+{
+    setenv("LIBREUSE_LEVEL",
+           "a level that is much longer than any level that there ever was or will be", 1);
+    config_load();
+    assert_complaint("LIBREUSE_LEVEL", "a level that is much longer than any level that");
+}
