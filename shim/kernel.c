@@ -1,11 +1,15 @@
 #include "kernel.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +45,17 @@ int64_t kernel_milliseconds(void)
         return 0;
     }
     return (int64_t)now.seconds * 1000 + now.nanoseconds / 1000000;
+}
+
+bool kernel_is_past(int64_t milliseconds)
+{
+    const int64_t now = kernel_milliseconds();
+    return now == 0 || now >= milliseconds;
+}
+
+bool kernel_thread_name(char name[KERNEL_NAME_SIZE])
+{
+    return syscall(SYS_prctl, PR_GET_NAME, name) == 0;
 }
 
 /* An aligned block of this size lies within one page, so that it can be read whole or not at all.
@@ -86,6 +101,94 @@ bool kernel_consume_signal(const struct kernel_signals *signals)
 {
     struct kernel_time no_wait = {0, 0};
     return syscall(SYS_rt_sigtimedwait, signals, NULL, &no_wait, sizeof *signals) > 0;
+}
+
+int kernel_socket(int family, int type, int protocol)
+{
+    return (int)syscall(SYS_socket, family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+}
+
+bool kernel_connect(int fd, const void *address, unsigned int length)
+{
+    return syscall(SYS_connect, fd, address, length) == 0;
+}
+
+/* What is skipped is written to the buffer, too, where the wanted piece then replaces it. */
+long kernel_peek(int fd, void *buffer, size_t size, size_t skip, size_t end)
+{
+    struct iovec pieces[PEEK_PIECES];
+    size_t count = 0;
+    for (size_t left = skip; left > 0; left -= pieces[count++].iov_len) {
+        if (count == PEEK_PIECES - 1) {
+            errno = EMSGSIZE;
+            return -1;
+        }
+        pieces[count] = (struct iovec){buffer, left < size ? left : size};
+    }
+    pieces[count++] = (struct iovec){buffer, end - skip < size ? end - skip : size};
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    return syscall(SYS_recvmsg, fd, &message, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+}
+
+bool kernel_drop(int fd)
+{
+    struct msghdr nothing = {0};
+    return syscall(SYS_recvmsg, fd, &nothing, MSG_DONTWAIT) >= 0;
+}
+
+int kernel_open(const char *path)
+{
+    return kernel_open_in(AT_FDCWD, path);
+}
+
+int kernel_open_in(int folder_fd, const char *path)
+{
+    return (int)syscall(SYS_openat, folder_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+}
+
+void kernel_close(int fd)
+{
+    syscall(SYS_close, fd);
+}
+
+long kernel_read(int fd, void *buffer, size_t size)
+{
+    return syscall(SYS_read, fd, buffer, size);
+}
+
+long kernel_read_folder(int fd, void *buffer, size_t size)
+{
+    return syscall(SYS_getdents64, fd, buffer, size);
+}
+
+long kernel_read_link(int folder_fd, const char *name, char *buffer, size_t size)
+{
+    return syscall(SYS_readlinkat, folder_fd, name, buffer, size);
+}
+
+/* Reads digits, and moves behind them. */
+static unsigned int number_at(const char **text)
+{
+    unsigned int number = 0;
+    while (**text >= '0' && **text <= '9') {
+        number = number * 10 + (unsigned int)(*(*text)++ - '0');
+    }
+    return number;
+}
+
+bool kernel_is_at_least(unsigned int major, unsigned int minor)
+{
+    struct utsname name;
+    if (syscall(SYS_uname, &name) != 0) {
+        return false;
+    }
+    const char *release = name.release;
+    const unsigned int its_major = number_at(&release);
+    if (*release == '.') {
+        release++;
+    }
+    const unsigned int its_minor = number_at(&release);
+    return its_major > major || (its_major == major && its_minor >= minor);
 }
 
 bool kernel_writable(int fd)

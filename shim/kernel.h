@@ -29,8 +29,15 @@ struct kernel_signals {
 /* The file behind a descriptor. False where it is not open, or fstat(2) is refused. */
 bool kernel_file(int fd, struct kernel_file *file);
 
+/* The name of the calling thread, NUL-terminated: that of the program, until it is changed. */
+enum { KERNEL_NAME_SIZE = 16 };
+bool kernel_thread_name(char name[KERNEL_NAME_SIZE]);
+
 /* CLOCK_MONOTONIC in milliseconds; 0 where the clock is refused. */
 int64_t kernel_milliseconds(void);
+
+/* Whether that time has come. Where the clock is refused it has, so that nobody works for ever. */
+bool kernel_is_past(int64_t milliseconds);
 
 /*
  * Whether the kernel can read the bytes from `start` on, found out without touching them:
@@ -51,6 +58,41 @@ void kernel_pending_signals(struct kernel_signals *pending);
 /* Takes one pending signal of the set off the queue, without waiting. False where none is pending.
  */
 bool kernel_consume_signal(const struct kernel_signals *signals);
+
+/*
+ * A new socket, whatever another preloaded library makes of socket(3): closed on exec, and its
+ * calls do not wait. -1 and errno where it is refused.
+ */
+int kernel_socket(int family, int type, int protocol);
+
+/* connect(2). */
+bool kernel_connect(int fd, const void *address, unsigned int length);
+
+/*
+ * Reads a piece of the datagram that a socket has next, and leaves the datagram there: the bytes
+ * from `skip` up to `end`, as far as they fit. Thus a small buffer is enough for a large datagram.
+ * The result is the length of the whole datagram. Negative where there is none, or where `skip` is
+ * more than PEEK_PIECES - 1 times the buffer's size.
+ */
+enum { PEEK_PIECES = 8 };
+long kernel_peek(int fd, void *buffer, size_t size, size_t skip, size_t end);
+
+/* Removes the datagram that a socket has next. False where there is none. */
+bool kernel_drop(int fd);
+
+/* Opens for reading, closed on exec. -1 and errno where it is refused. */
+int kernel_open(const char *path);
+int kernel_open_in(int folder_fd, const char *path);
+
+void kernel_close(int fd);
+
+/* read(2), getdents64(2), readlinkat(2): the result is the call's. */
+long kernel_read(int fd, void *buffer, size_t size);
+long kernel_read_folder(int fd, void *buffer, size_t size);
+long kernel_read_link(int folder_fd, const char *name, char *buffer, size_t size);
+
+/* Whether the kernel is of this version or newer, by what uname(2) says. */
+bool kernel_is_at_least(unsigned int major, unsigned int minor);
 
 /* Whether one small write to `fd` will not block at this moment (poll(2), POLLOUT, no waiting). */
 bool kernel_writable(int fd);

@@ -26,11 +26,22 @@ void report_prepare(void)
     prepared = true;
 }
 
+/* Before the C library is initialized, which is when DT_PREINIT_ARRAY runs, only the kernel knows.
+ */
+static void write_program(struct line *line)
+{
+    char thread[KERNEL_NAME_SIZE];
+    const char *name = prepared ? program : program_invocation_short_name;
+    if (name[0] == '\0' && kernel_thread_name(thread)) {
+        name = thread;
+    }
+    line_escaped(line, name, strnlen(name, sizeof program - 1));
+}
+
 static void begin(struct line *line, const char *event)
 {
-    const char *name = prepared ? program : program_invocation_short_name;
     line_text(line, "libreuse: ");
-    line_escaped(line, name, strnlen(name, sizeof program - 1));
+    write_program(line);
     line_text(line, "[");
     line_number(line, (unsigned int)getpid());
     line_text(line, "]: ");

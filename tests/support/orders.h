@@ -1,0 +1,59 @@
+/*
+ * What a test and the obedient host (tests/fixtures/obedient_host.c) say to each other: one order,
+ * one answer, each one packet of a SOCK_SEQPACKET socket.
+ */
+#ifndef LIBREUSE_TESTS_ORDERS_H
+#define LIBREUSE_TESTS_ORDERS_H
+
+#include <stdint.h>
+
+/* The host is told by its descriptor 0; a child that it forks is told by this one. */
+#define CHANNEL       0
+#define CHILD_CHANNEL 200
+
+/* What errno is before each call: no call sets it, so it tells whether a call left errno alone. */
+#define UNTOUCHED_ERRNO 4001
+
+enum order_kind {
+    ORDER_SOCKET,        /* family, type, protocol */
+    ORDER_BIND,          /* fd; the address */
+    ORDER_BIND_AT,       /* fd, pointer, length: the pointer as it is */
+    ORDER_BIND_AT_EDGE,  /* fd; the address: put where the readable memory ends */
+    ORDER_BIND_IN_VFORK, /* fd; the address: by a child that shares the memory; its errno, or 0 */
+    ORDER_LISTEN,        /* fd, backlog */
+    ORDER_CONNECT,       /* fd; the address */
+    ORDER_ACCEPT,        /* fd */
+    ORDER_CLOSE,         /* fd */
+    ORDER_DUP2,          /* from, to */
+    ORDER_GET_OPTION,    /* fd, level, option: the value is the result */
+    ORDER_SET_OPTION,    /* fd, level, option, value */
+    ORDER_GET_PORT,      /* fd */
+    ORDER_ECHO,          /* fd: reads once and writes the same back */
+    ORDER_OPEN,          /* the path, for writing */
+    ORDER_WRITE,         /* fd; the data */
+    ORDER_LIMIT_FILES,   /* the size above which no file may grow */
+    ORDER_USE_UP_FDS,    /* opens descriptors until there is none left */
+    ORDER_FORK,          /* the child is told by CHILD_CHANNEL */
+    ORDER_CATCH,         /* signal: count it from now on */
+    ORDER_CAUGHT,        /* how many signals were caught */
+    ORDER_BLOCK,         /* signal */
+    ORDER_RAISE,         /* signal */
+    ORDER_IS_PENDING,    /* signal */
+    ORDER_EXIT           /* status */
+};
+
+#define ORDER_BYTES 256
+
+struct order {
+    enum order_kind kind;
+    int64_t arguments[4];
+    uint32_t length; /* of the bytes in use */
+    unsigned char bytes[ORDER_BYTES];
+};
+
+struct answer {
+    int64_t result; /* of the call */
+    int error;      /* errno after the call */
+};
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * The system calls that a process makes between two getppid() system calls, seen by a tracer.
+ */
+#ifndef LIBREUSE_TESTS_SYSCALLS_H
+#define LIBREUSE_TESTS_SYSCALLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SYSTEM_CALLS_ROOM 256
+
+struct system_calls {
+    size_t count;
+    struct {
+        uint64_t number;
+        uint64_t arguments[6];
+    } calls[SYSTEM_CALLS_ROOM];
+};
+
+/*
+ * Begins to trace a process of one thread that waits in a system call. The test ends here as
+ * skipped, saying why, where the machine does not let a test trace its own child.
+ */
+void begin_trace(pid_t pid);
+
+/* Lets the process run to its second getppid(), with what it did since the first, and lets go. */
+void end_trace(pid_t pid, struct system_calls *calls);
+
+/* Whether one of the calls is setsockopt(). */
+bool has_setsockopt(const struct system_calls *calls);
+
+/* The numbers of the calls as text, for the message of a failed assertion; until the next use. */
+const char *describe_calls(const struct system_calls *calls);
+
+#endif
