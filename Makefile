@@ -36,7 +36,8 @@ TEST_FLAGS := $(BASE) -Wframe-larger-than=65536 -Ishim -Itests/support -pthread 
               -DSOURCE_FOLDER='"$(CURDIR)"'
 
 SHIM     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c))
-APPS     := $(patsubst testapps/%.c,$(BUILD)/%,$(wildcard testapps/*.c))
+SERVERS  := $(patsubst testapps/%.c,$(BUILD)/%,$(wildcard testapps/*.c))
+DEMO     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard testapps/demo/*.c))
 HOSTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fixtures/*.c))
 HOST_LIBS := $(patsubst tests/%.c,$(BUILD)/%.so,$(wildcard tests/fixtures/lib/*.c))
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
@@ -44,7 +45,7 @@ BEHAVIOUR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/behaviour/*.c))
 UNIT     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
 
 SCRIPTS  := .ci/run $(wildcard tests/lint/*)
-C_FILES  := $(wildcard shim/*.[ch] testapps/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
+C_FILES  := $(wildcard shim/*.[ch] testapps/*.[ch] testapps/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 
 # $(BUILD)/flags changes when the compiler or a flag does, and everything depends on it.
 FLAGS_NOW := $(CC) | $(CPPFLAGS) | $(CFLAGS) | $(LDFLAGS) | $(VERSION)
@@ -55,7 +56,7 @@ endif
 EVERYTHING := Makefile $(BUILD)/flags
 
 .PHONY: all
-all: $(BUILD)/libreuse.so $(APPS) ## build the library, the two servers and the demo
+all: $(BUILD)/libreuse.so $(SERVERS) $(BUILD)/demo ## build the library, the two servers and the demo
 
 .PHONY: demo
 demo: all ## watch a legacy server fail to restart, and then restart
@@ -114,10 +115,19 @@ $(BUILD)/libreuse.so: $(SHIM) shim/libreuse.map $(EVERYTHING)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(SHIM_LINK) -o $@ $(SHIM) $(LIBDL)
 
-$(APPS): $(BUILD)/%: testapps/%.c $(EVERYTHING)
+$(SERVERS): $(BUILD)/%: testapps/%.c $(EVERYTHING)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(APP_FLAGS) $(LDFLAGS) -o $@ $<
+
+$(DEMO): $(BUILD)/%.o: %.c $(EVERYTHING)
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(APP_FLAGS) -c -o $@ $<
+
+$(BUILD)/demo: $(DEMO) $(EVERYTHING)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(DEMO)
 
 $(HOSTS): $(BUILD)/fixtures/%: tests/fixtures/%.c $(EVERYTHING)
 	@mkdir -p $(@D)
@@ -143,5 +153,5 @@ $(BUILD)/tests/unit/run: $(UNIT) $(filter-out %/interpose.o,$(SHIM)) $(EVERYTHIN
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcriterion -pthread -ldl
 
-DEPENDENCIES := $(SHIM) $(SUPPORT) $(BEHAVIOUR) $(UNIT)
--include $(DEPENDENCIES:.o=.d) $(addsuffix .d,$(APPS) $(HOSTS)) $(HOST_LIBS:.so=.d)
+DEPENDENCIES := $(SHIM) $(DEMO) $(SUPPORT) $(BEHAVIOUR) $(UNIT)
+-include $(DEPENDENCIES:.o=.d) $(addsuffix .d,$(SERVERS) $(HOSTS)) $(HOST_LIBS:.so=.d)
