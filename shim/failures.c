@@ -60,17 +60,22 @@ static struct place *own_place_of(uint64_t socket)
     return NULL;
 }
 
-/* Null only where every place is busy at this moment. */
-static struct place *own_victim(void)
+/* A free place, else the next victim's. Null only where every place is busy at this moment. */
+static struct place *own_place_for_another(void)
 {
-    for (size_t i = 0; i < FAILURES; i++) {
-        struct place *place = &places[atomic_fetch_add(&next_victim, 1) % FAILURES];
-        const uint64_t socket = atomic_load(&place->socket);
-        if (socket != BUSY && own(place, socket)) {
-            return place;
+    struct place *place = own_place_of(FREE);
+    uint64_t before = FREE;
+    for (size_t i = 0; place == NULL && i < FAILURES; i++) {
+        struct place *victim = &places[atomic_fetch_add(&next_victim, 1) % FAILURES];
+        before = atomic_load(&victim->socket);
+        if (before != BUSY && own(victim, before)) {
+            place = victim;
         }
     }
-    return NULL;
+    if (place != NULL && before == FREE) {
+        atomic_fetch_add(&remembered, 1);
+    }
+    return place;
 }
 
 bool failures_any(void)
@@ -86,12 +91,7 @@ void failures_remember(int fd, const struct address *asked, int error)
     }
     struct place *place = own_place_of(socket);
     if (place == NULL) {
-        place = own_place_of(FREE);
-        if (place != NULL) {
-            atomic_fetch_add(&remembered, 1);
-        } else {
-            place = own_victim();
-        }
+        place = own_place_for_another();
         if (place == NULL) {
             return;
         }
