@@ -41,6 +41,14 @@ static bool is_in6(const struct address *address)
            address->length >= offsetof(struct sockaddr_in6, sin6_scope_id);
 }
 
+void address_complete(struct address *address)
+{
+    if (family(address) == AF_UNSPEC && address->length >= sizeof address->as.in &&
+        address->as.in.sin_addr.s_addr == htonl(INADDR_ANY)) {
+        address->as.in.sin_family = AF_INET;
+    }
+}
+
 unsigned int address_port(const struct address *address)
 {
     if (is_in(address)) {

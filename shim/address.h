@@ -31,6 +31,12 @@ struct address {
  */
 void address_copy(struct address *address, const struct sockaddr *from, socklen_t length);
 
+/*
+ * Puts right an address that bind() has understood, if not accepted: AF_UNSPEC with 0.0.0.0 means
+ * AF_INET (__inet_bind() in the kernel), for the sake of programs that forget sin_family.
+ */
+void address_complete(struct address *address);
+
 /* The local address of a socket, by getsockname(2). Unknown where that fails. */
 void address_of_socket(struct address *address, int fd);
 

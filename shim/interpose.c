@@ -40,6 +40,7 @@ RARE static bool rescued(int fd, const struct sockaddr *addr, socklen_t len, int
     address_copy(&asked, addr, len);
     enum rescue rescue = RESCUE_NO_USE;
     if (error == EADDRINUSE) {
+        address_complete(&asked);
         rescue = reuse_rescue(fd, addr, len, address_port(&asked));
     }
     if (rescue == RESCUE_WORKED) {
