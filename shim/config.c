@@ -141,6 +141,9 @@ static bool host_is_privileged(void)
 
 void config_load(void)
 {
+    if (environ == NULL) {
+        return; /* the C library is not there yet: DT_PREINIT_ARRAY runs */
+    }
     const bool privileged = host_is_privileged();
     for (unsigned int i = 0; i < VARIABLES && !privileged; i++) {
         const char *value = getenv(variables[i].name);
@@ -156,6 +159,12 @@ static void need_loaded(void)
     if (!loaded) {
         config_load();
     }
+}
+
+bool config_is_loaded(void)
+{
+    need_loaded();
+    return loaded;
 }
 
 bool config_take_complaint(struct complaint *complaint)

@@ -37,6 +37,9 @@ struct complaint {
 /* Takes one complaint; each is given out once in a process. False when there is none left. */
 bool config_take_complaint(struct complaint *complaint);
 
+/* False before the C library is initialized, while there is no environment: the defaults hold. */
+bool config_is_loaded(void);
+
 /* Reads the environment. Threads that load at the same time store the same values. */
 void config_load(void);
 

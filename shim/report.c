@@ -214,7 +214,7 @@ static void report_complaints(void)
 void report_first_call(void)
 {
     static atomic_bool called;
-    if (called || atomic_exchange(&called, true)) {
+    if (called || !config_is_loaded() || atomic_exchange(&called, true)) {
         return;
     }
     if (is_shown(LEVEL_INFO)) {
