@@ -42,6 +42,7 @@ HOSTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fixtures/*.c))
 HOST_LIBS := $(patsubst tests/%.c,$(BUILD)/%.so,$(wildcard tests/fixtures/lib/*.c))
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 BEHAVIOUR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/behaviour/*.c))
+UNIT_SUPPORT := $(BUILD)/tests/support/namespace.o $(BUILD)/tests/support/refuse.o
 UNIT     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
 
 SCRIPTS  := .ci/run $(wildcard tests/lint/*)
@@ -77,7 +78,7 @@ test-behaviour: $(BUILD)/tests/behaviour/run $(HOSTS) $(HOST_LIBS) all ## run th
 
 .PHONY: test-sanitized
 test-sanitized: ## run the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
-	$(Q)$(MAKE) BUILD=$(BUILD)/sanitized \
+	$(Q)ASAN_OPTIONS=detect_leaks=0 $(MAKE) BUILD=$(BUILD)/sanitized \
 	    FRAME=16384 CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
 	    test-unit
 
@@ -149,7 +150,7 @@ $(BUILD)/tests/behaviour/run: $(BEHAVIOUR) $(SUPPORT) $(EVERYTHING)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(BEHAVIOUR) $(SUPPORT) -lcriterion -pthread
 
 # The modules, without the interposed functions: those would catch the test runner's own calls.
-$(BUILD)/tests/unit/run: $(UNIT) $(filter-out %/interpose.o,$(SHIM)) $(EVERYTHING)
+$(BUILD)/tests/unit/run: $(UNIT) $(UNIT_SUPPORT) $(filter-out %/interpose.o,$(SHIM)) $(EVERYTHING)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcriterion -pthread -ldl
 

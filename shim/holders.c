@@ -1,8 +1,10 @@
 #include "holders.h"
 
+#include "cursor.h"
 #include "inet_diag.h"
 #include "kernel.h"
 #include "proc_net.h"
+#include "unix_holders.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,6 +12,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -89,15 +92,27 @@ static void claim_address(struct claim *claim, const struct address *asked)
     }
 }
 
+/* Of AF_UNIX, and neither empty nor for the kernel to choose. */
+static bool is_name(const struct address *asked)
+{
+    return asked->length > offsetof(struct sockaddr_un, sun_path) &&
+           asked->as.any.sa_family == AF_UNIX;
+}
+
 void holders_ask(struct holders_question *question, int fd, const struct address *asked)
 {
     *question = (struct holders_question){.protocol = protocol_of(fd), .port = address_port(asked)};
     struct kernel_file file;
-    if (question->protocol == 0 || question->port == 0 || !kernel_file(fd, &file)) {
+    if (kernel_file(fd, &file)) {
+        question->except = file.inode;
+    }
+    question->other_network = is_of_other_network(fd);
+    if (is_name(asked)) {
+        question->name = asked;
+    }
+    if (question->port == 0) {
         return;
     }
-    question->except = file.inode;
-    question->other_network = is_of_other_network(fd);
     claim_address(&question->claim, asked);
     if (option(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0) {
         question->claim.v6only = V6ONLY_YES;
@@ -168,13 +183,13 @@ static bool is_ipv6_only(const struct claim *claim)
     return is_any ? claim->v6only == V6ONLY_YES : !IN6_IS_ADDR_V4MAPPED(&claim->ip);
 }
 
-static bool list_by_netlink(struct tally *tally)
+static bool list_by_netlink(struct tally *tally, int64_t deadline)
 {
     const struct holders_question *question = tally->question;
     const struct inet_list list = {.protocol = question->protocol,
                                    .port = question->port,
                                    .ipv6_only = is_ipv6_only(&question->claim),
-                                   .deadline = kernel_milliseconds() + LISTING_MS};
+                                   .deadline = deadline};
     const struct listing listing = inet_diag_list(&list, count, tally);
     tally->holders->source = HOLDERS_BY_SOCK_DIAG;
     tally->holders->complete = listing.complete;
@@ -184,11 +199,11 @@ static bool list_by_netlink(struct tally *tally)
     return listing.error == 0;
 }
 
-static bool list_by_proc(struct tally *tally)
+static bool list_by_proc(struct tally *tally, int64_t deadline)
 {
     const struct holders_question *question = tally->question;
-    const struct listing listing = proc_net_list(question->protocol, is_ipv6_only(&question->claim),
-                                                 kernel_milliseconds() + LISTING_MS, count, tally);
+    const struct listing listing =
+        proc_net_list(question->protocol, is_ipv6_only(&question->claim), deadline, count, tally);
     tally->holders->source = HOLDERS_BY_PROC;
     tally->holders->complete = listing.complete;
     tally->holders->proc_error = listing.error;
@@ -228,16 +243,7 @@ static void name_holder(struct holder *named, const struct listed *socket)
     named->uid = socket->uid;
 }
 
-static unsigned int number_in(const char **text)
-{
-    unsigned int number = 0;
-    while (**text >= '0' && **text <= '9' && number <= UINT16_MAX) {
-        number = number * 10 + (unsigned int)(*(*text)++ - '0');
-    }
-    return number;
-}
-
-/* "32768	60999", of the thread's network namespace. */
+/* Of the thread's network namespace: two numbers. */
 static void read_local_ports(struct holders *holders)
 {
     char text[32];
@@ -245,28 +251,26 @@ static void read_local_ports(struct holders *holders)
     if (fd < 0) {
         return;
     }
-    const long length = kernel_read(fd, text, sizeof text - 1);
+    const long length = kernel_read(fd, text, sizeof text);
     kernel_close(fd);
-    text[length > 0 ? length : 0] = '\0';
-    const char *next = text;
-    const unsigned int first = number_in(&next);
-    while (*next == '\t' || *next == ' ') {
-        next++;
-    }
-    const unsigned int last = number_in(&next);
-    if (first <= last && last <= UINT16_MAX) {
-        holders->first_local_port = first;
-        holders->last_local_port = last;
+    struct cursor cursor = {text, text + (length > 0 ? length : 0)};
+    uint64_t first;
+    uint64_t last;
+    if (cursor_decimal(&cursor, &first) && cursor_char(&cursor, '\t') &&
+        cursor_decimal(&cursor, &last) && first <= last && last <= UINT16_MAX) {
+        holders->first_local_port = (unsigned int)first;
+        holders->last_local_port = (unsigned int)last;
     }
 }
 
-static void look_up(const struct holders_question *question, struct holders *holders)
+static void find_on_port(const struct holders_question *question, int64_t deadline,
+                         struct holders *holders)
 {
     struct tally tally = {.question = question, .holders = holders};
-    if (!list_by_netlink(&tally)) {
+    if (!list_by_netlink(&tally, deadline)) {
         *holders = (struct holders){.netlink_error = holders->netlink_error};
         tally = (struct tally){.question = question, .holders = holders};
-        if (!list_by_proc(&tally)) {
+        if (!list_by_proc(&tally, deadline)) {
             *holders = (struct holders){.source = HOLDERS_REFUSED,
                                         .netlink_error = holders->netlink_error,
                                         .proc_error = holders->proc_error};
@@ -284,18 +288,23 @@ static void look_up(const struct holders_question *question, struct holders *hol
 void holders_find(const struct holders_question *question, struct holders *holders)
 {
     *holders = (struct holders){0};
-    if (question->other_network) {
-        holders->source = HOLDERS_OTHER_NETWORK;
-    } else if (question->protocol == 0 || question->port == 0) {
+    const int64_t deadline = kernel_milliseconds() + LISTING_MS;
+    const bool has_port = question->protocol != 0 && question->port != 0;
+    if (question->name == NULL && !has_port) {
         holders->source = HOLDERS_NO_QUESTION;
+    } else if (question->other_network) {
+        holders->source = HOLDERS_OTHER_NETWORK;
+    } else if (question->name != NULL) {
+        unix_holders_find(question, deadline, holders);
     } else {
-        look_up(question, holders);
+        find_on_port(question, deadline, holders);
     }
 }
 
 void holders_find_owner(struct holders *holders)
 {
     if (holders->total > 0) {
-        owner_find(holders->named.inode, kernel_milliseconds() + OWNER_MS, &holders->named.owner);
+        struct holder *named = &holders->named;
+        owner_find(named->inode, named->uid, kernel_milliseconds() + OWNER_MS, &named->owner);
     }
 }

@@ -19,23 +19,53 @@ struct kernel_time {
     long nanoseconds;
 };
 
+/* What these system calls write: the libc's structure of the same layout. */
+#ifdef SYS_fstat64
+#define KERNEL_STAT struct stat64
+#else
+#define KERNEL_STAT struct stat
+#endif
+
+static void take_facts(struct kernel_file *file, const KERNEL_STAT *facts)
+{
+    file->device = facts->st_dev;
+    file->inode = facts->st_ino;
+    file->special_device = facts->st_rdev;
+    file->mode = facts->st_mode;
+    file->uid = facts->st_uid;
+}
+
 bool kernel_file(int fd, struct kernel_file *file)
 {
+    KERNEL_STAT facts;
 #ifdef SYS_fstat64
-    struct stat64 facts;
     const long result = syscall(SYS_fstat64, fd, &facts);
 #else
-    struct stat facts;
     const long result = syscall(SYS_fstat, fd, &facts);
 #endif
-    if (result != 0) {
-        return false;
+    if (result == 0) {
+        take_facts(file, &facts);
     }
-    file->device = facts.st_dev;
-    file->inode = facts.st_ino;
-    file->special_device = facts.st_rdev;
-    file->mode = facts.st_mode;
-    return true;
+    return result == 0;
+}
+
+bool kernel_file_in(int folder_fd, const char *path, struct kernel_file *file)
+{
+    KERNEL_STAT facts;
+#ifdef SYS_fstatat64
+    const long result = syscall(SYS_fstatat64, folder_fd, path, &facts, AT_SYMLINK_NOFOLLOW);
+#else
+    const long result = syscall(SYS_newfstatat, folder_fd, path, &facts, AT_SYMLINK_NOFOLLOW);
+#endif
+    if (result == 0) {
+        take_facts(file, &facts);
+    }
+    return result == 0;
+}
+
+bool kernel_file_at(const char *path, struct kernel_file *file)
+{
+    return kernel_file_in(AT_FDCWD, path, file);
 }
 
 int64_t kernel_milliseconds(void)
@@ -117,7 +147,7 @@ bool kernel_connect(int fd, const void *address, unsigned int length)
 long kernel_peek(int fd, void *buffer, size_t size, size_t skip, size_t end)
 {
     struct iovec pieces[PEEK_PIECES];
-    size_t count = 0;
+    uint16_t count = 0; /* for a msg_iovlen that is size_t in glibc, int in musl */
     for (size_t left = skip; left > 0; left -= pieces[count++].iov_len) {
         if (count == PEEK_PIECES - 1) {
             errno = EMSGSIZE;

@@ -19,6 +19,7 @@ struct kernel_file {
     uint64_t inode;
     uint64_t special_device; /* of a device file: which device */
     unsigned int mode;       /* as st_mode */
+    uint32_t uid;            /* the user whom it belongs to */
 };
 
 /* A set of signals as the kernel takes it: bit N-1 stands for signal N. */
@@ -32,6 +33,10 @@ bool kernel_file(int fd, struct kernel_file *file);
 /* The name of the calling thread, NUL-terminated: that of the program, until it is changed. */
 enum { KERNEL_NAME_SIZE = 16 };
 bool kernel_thread_name(char name[KERNEL_NAME_SIZE]);
+
+/* The same for a name in a folder, or in the working folder; a symbolic link is not followed. */
+bool kernel_file_in(int folder_fd, const char *path, struct kernel_file *file);
+bool kernel_file_at(const char *path, struct kernel_file *file);
 
 /* CLOCK_MONOTONIC in milliseconds; 0 where the clock is refused. */
 int64_t kernel_milliseconds(void);

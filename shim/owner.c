@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 struct search {
+    uint32_t uid;
     int64_t deadline;
     struct owner *owner;
     size_t link_length;
@@ -92,6 +93,15 @@ static void note_refusal(struct search *search)
     }
 }
 
+static bool is_time_up(struct search *search)
+{
+    if (!kernel_is_past(search->deadline)) {
+        return false;
+    }
+    search->owner->search = OWNER_TIME_UP;
+    return true;
+}
+
 /* Whether the link of this descriptor is to the socket. */
 static bool is_wanted(struct search *search, int folder_fd, int fd)
 {
@@ -144,8 +154,7 @@ static bool search_descriptors(struct search *search, int pid, int folder_fd)
                 return true;
             }
         }
-        if (kernel_is_past(search->deadline)) {
-            search->owner->search = OWNER_TIME_UP;
+        if (is_time_up(search)) {
             return true;
         }
     }
@@ -167,23 +176,48 @@ static bool search_process(struct search *search, int proc_fd, int pid)
     return over;
 }
 
-static void search_processes(struct search *search, int proc_fd)
+static bool is_of_user(int proc_fd, int pid, uint32_t uid)
+{
+    char name[16];
+    struct kernel_file folder;
+    write_text(name, sizeof name, pid, "");
+    return kernel_file_in(proc_fd, name, &folder) && folder.uid == uid;
+}
+
+/* Looks through those processes that are, or are not, of the socket's user. True when it is over.
+ */
+static bool search_processes(struct search *search, int proc_fd, bool of_user)
 {
     struct part part;
-    search->owner->search = OWNER_NO_PROC; /* until there is a process in it */
     while (read_part(proc_fd, &part)) {
         for (int pid = next_number(&part); pid >= 0; pid = next_number(&part)) {
             if (search->owner->search == OWNER_NO_PROC) {
-                search->owner->search = OWNER_HIDDEN;
+                search->owner->search = OWNER_HIDDEN; /* now there is a process in it */
             }
-            if (search_process(search, proc_fd, pid)) {
-                return;
-            }
-            if (kernel_is_past(search->deadline)) {
-                search->owner->search = OWNER_TIME_UP;
-                return;
+            if (is_of_user(proc_fd, pid, search->uid) == of_user &&
+                search_process(search, proc_fd, pid)) {
+                return true;
             }
         }
+        if (is_time_up(search)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The processes of the socket's user first: the time is short, and few others are likely. */
+static void search_proc(struct search *search)
+{
+    search->owner->search = OWNER_NO_PROC;
+    bool over = false;
+    for (int pass = 0; pass < 2 && !over; pass++) {
+        const int proc_fd = kernel_open("/proc");
+        if (proc_fd < 0) {
+            return;
+        }
+        over = search_processes(search, proc_fd, pass == 0);
+        kernel_close(proc_fd);
     }
 }
 
@@ -202,23 +236,17 @@ static bool search_own_descriptors(uint64_t inode, struct owner *owner)
     return false;
 }
 
-void owner_find(uint64_t inode, int64_t deadline, struct owner *owner)
+void owner_find(uint64_t inode, uint32_t uid, int64_t deadline, struct owner *owner)
 {
     *owner = (struct owner){.search = OWNER_NONE};
     if (inode == 0 || search_own_descriptors(inode, owner)) {
         return;
     }
-    struct search search = {.deadline = deadline, .owner = owner};
+    struct search search = {.uid = uid, .deadline = deadline, .owner = owner};
     struct line link = {.text = search.link, .size = sizeof search.link};
     line_text(&link, "socket:[");
     line_number(&link, inode);
     line_text(&link, "]");
     search.link_length = link.length;
-    const int proc_fd = kernel_open("/proc");
-    if (proc_fd < 0) {
-        owner->search = OWNER_NO_PROC;
-        return;
-    }
-    search_processes(&search, proc_fd);
-    kernel_close(proc_fd);
+    search_proc(&search);
 }

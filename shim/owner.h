@@ -33,7 +33,7 @@ struct owner {
     char program[PROGRAM_SIZE]; /* comm, NUL-terminated; empty where it could not be read */
 };
 
-/* Looks for the socket with this inode, until kernel_milliseconds() is `deadline`. */
-void owner_find(uint64_t inode, int64_t deadline, struct owner *owner);
+/* Looks for the socket of this inode and user, until kernel_milliseconds() is `deadline`. */
+void owner_find(uint64_t inode, uint32_t uid, int64_t deadline, struct owner *owner);
 
 #endif

@@ -1,5 +1,6 @@
 #include "proc_net.h"
 
+#include "cursor.h"
 #include "kernel.h"
 #include "line.h"
 
@@ -8,74 +9,17 @@
 #include <string.h>
 #include <sys/socket.h>
 
-struct cursor {
-    const char *next;
-    const char *end;
-};
-
-static bool skip_char(struct cursor *cursor, char c)
-{
-    if (cursor->next == cursor->end || *cursor->next != c) {
-        return false;
-    }
-    cursor->next++;
-    return true;
-}
-
-static bool skip_spaces(struct cursor *cursor)
-{
-    bool any = false;
-    while (skip_char(cursor, ' ')) {
-        any = true;
-    }
-    return any;
-}
-
-/* 16 or more for what is no digit. */
-static unsigned int digit_of(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return (unsigned int)(c - '0');
-    }
-    return c >= 'A' && c <= 'F' ? (unsigned int)(c - 'A' + 10) : 16;
-}
-
-/* One number, of at most so many digits. */
-static bool read_number(struct cursor *cursor, unsigned int base, int most_digits, uint64_t *number)
-{
-    *number = 0;
-    int digits = 0;
-    while (digits < most_digits && cursor->next < cursor->end && digit_of(*cursor->next) < base) {
-        *number = *number * base + digit_of(*cursor->next++);
-        digits++;
-    }
-    return digits > 0;
-}
-
-enum { DECIMAL = 10, HEXADECIMAL = 16 };
-enum { DECIMAL_DIGITS = 19 }; /* of a number that fits into 64 bits whatever the digits are */
-
-static bool read_decimal(struct cursor *cursor, uint64_t *number)
-{
-    return read_number(cursor, DECIMAL, DECIMAL_DIGITS, number);
-}
-
-static bool read_hex(struct cursor *cursor, int digits, uint64_t *number)
-{
-    const char *start = cursor->next;
-    return read_number(cursor, HEXADECIMAL, digits, number) && cursor->next - start == digits;
-}
-
 /* An address and a port: one or four words as they are in memory, in hexadecimal. */
 static bool read_endpoint(struct cursor *cursor, int *family, struct in6_addr *ip, uint16_t *port)
 {
     uint32_t words[4];
     int count = 0;
     uint64_t number;
-    while (count < 4 && read_hex(cursor, 8, &number)) {
+    while (count < 4 && cursor_hex(cursor, 8, &number)) {
         words[count++] = (uint32_t)number;
     }
-    if ((count != 1 && count != 4) || !skip_char(cursor, ':') || !read_hex(cursor, 4, &number)) {
+    if ((count != 1 && count != 4) || !cursor_char(cursor, ':') ||
+        !cursor_hex(cursor, 4, &number)) {
         return false;
     }
     *port = (uint16_t)number;
@@ -98,14 +42,16 @@ static bool read_rest(struct cursor *cursor, struct listed *socket)
     uint64_t timer;
     uint64_t ticks;
     uint64_t uid;
-    if (!read_hex(cursor, 8, &ignored) || !skip_char(cursor, ':') ||
-        !read_hex(cursor, 8, &ignored) || !skip_spaces(cursor) || /* queues */
-        !read_hex(cursor, 2, &timer) || !skip_char(cursor, ':') ||
-        !read_number(cursor, HEXADECIMAL, 16, &ticks) || !skip_spaces(cursor) ||
-        !read_hex(cursor, 8, &ignored) || !skip_spaces(cursor) ||  /* retransmits */
-        !read_decimal(cursor, &uid) || !skip_spaces(cursor) ||     /* */
-        !read_decimal(cursor, &ignored) || !skip_spaces(cursor) || /* probes */
-        !read_decimal(cursor, &socket->inode)) {
+    const bool has_queues = cursor_hex(cursor, 8, &ignored) && cursor_char(cursor, ':') &&
+                            cursor_hex(cursor, 8, &ignored) && cursor_spaces(cursor);
+    const bool has_timer = has_queues && cursor_hex(cursor, 2, &timer) &&
+                           cursor_char(cursor, ':') && cursor_any_hex(cursor, &ticks) &&
+                           cursor_spaces(cursor);
+    const bool has_retransmits =
+        has_timer && cursor_hex(cursor, 8, &ignored) && cursor_spaces(cursor);
+    const bool has_uid = has_retransmits && cursor_decimal(cursor, &uid) && cursor_spaces(cursor);
+    const bool has_probes = has_uid && cursor_decimal(cursor, &ignored) && cursor_spaces(cursor);
+    if (!has_probes || !cursor_decimal(cursor, &socket->inode)) {
         return false;
     }
     socket->uid = (uint32_t)uid;
@@ -121,12 +67,13 @@ bool proc_net_parse_line(const char *line, size_t length, struct listed *socket)
     uint64_t number;
     uint64_t state;
     int peer_family;
-    skip_spaces(&cursor);
-    if (!read_decimal(&cursor, &number) || !skip_char(&cursor, ':') || !skip_spaces(&cursor) ||
+    cursor_spaces(&cursor);
+    if (!cursor_decimal(&cursor, &number) || !cursor_char(&cursor, ':') ||
+        !cursor_spaces(&cursor) ||
         !read_endpoint(&cursor, &socket->family, &socket->claim.ip, &socket->port) ||
-        !skip_spaces(&cursor) ||
+        !cursor_spaces(&cursor) ||
         !read_endpoint(&cursor, &peer_family, &socket->peer, &socket->peer_port) ||
-        !skip_spaces(&cursor) || !read_hex(&cursor, 2, &state) || !skip_spaces(&cursor) ||
+        !cursor_spaces(&cursor) || !cursor_hex(&cursor, 2, &state) || !cursor_spaces(&cursor) ||
         !read_rest(&cursor, socket)) {
         return false;
     }

@@ -101,6 +101,15 @@ Test(guest, warns_a_program_that_binds_before_all_constructors)
     expect_report(&process, "swallowed: bind to 0.0.0.0:9999 ");
 }
 
+Test(guest, tells_a_program_that_binds_before_all_constructors_of_its_settings)
+{
+    enter_private_network();
+    struct program program = program_with_shim(FIXTURE("preinit_bind"));
+    program.settings[0] = "LIBREUSE_LEVEL=loud";
+    struct process process = run(program);
+    EXPECT_VALUE(count_reports(&process, "config"), 1);
+}
+
 /* In one of the two orders the other library's constructor runs first. */
 static void check_constructor(const struct situation *situation)
 {
@@ -248,8 +257,8 @@ Test(guest, serves_sixteen_threads_at_once_and_confuses_none)
 {
     enter_private_network();
     struct process process = run(program_with_shim(FIXTURE("thread_storm")));
-    cr_assert_str_eq(output_of(&process), "0 wrong of 800\n");
-    EXPECT_VALUE(count_reports(&process, "swallowed"), 800);
+    cr_assert_str_eq(output_of(&process), "0 wrong of 3200\n");
+    EXPECT_VALUE(count_reports(&process, "swallowed"), 3200);
 }
 
 Test(guest, serves_a_signal_handler_that_interrupts_it)

@@ -444,6 +444,23 @@ Test(neighbours, errors_of_other_kinds_are_the_kernels)
     }
 }
 
+/* With SO_REUSEADDR the kernel would refuse these just the same: there is nothing to try. */
+Test(neighbours, errors_of_other_kinds_set_no_option)
+{
+    enter_private_network();
+    struct host host = start_host(WITH_SHIM);
+    int bound = host_tcp_socket(&host);
+    EXPECT_SUCCESS(host_bind(&host, bound, "0.0.0.0:9999"));
+    struct system_calls calls;
+    host.trace = &calls;
+    EXPECT_ERROR(host_bind(&host, bound, "0.0.0.0:9999"), EINVAL);
+    cr_assert(!has_setsockopt(&calls), "the option was set after EINVAL");
+    int other = host_tcp_socket(&host);
+    host.trace = &calls;
+    EXPECT_ERROR(host_bind(&host, other, "192.0.2.1:9999"), EADDRNOTAVAIL);
+    cr_assert(!has_setsockopt(&calls), "the option was set after EADDRNOTAVAIL");
+}
+
 /* When SO_REUSEADDR is on, with the shim: from listen() on and at no other time. */
 static void expect_options(struct host *host, int fd, int reuseaddr)
 {

@@ -248,11 +248,27 @@ differ(struct difference *difference, uint32_t operation, const char *format, ..
     difference->operation = operation;
 }
 
-/* Whether the shim may have switched SO_REUSEADDR on, and the program has left it so. */
+/* "-1 EADDRINUSE", "3", or "3 EINVAL" where a success has changed errno. */
+static const char *result_text(const struct outcome *outcome, char *text, size_t size)
+{
+    const bool quiet = outcome->error == ERRNO_BEFORE;
+    if (!outcome->made) {
+        snprintf(text, size, "no return");
+    } else {
+        snprintf(text, size, "%" PRId32 "%s%s", outcome->result, quiet ? "" : " ",
+                 quiet ? "" : sequence_error_name(outcome->error));
+    }
+    return text;
+}
+
+/*
+ * Whether the shim may have switched SO_REUSEADDR on, and the program has left it so. A listen()
+ * that is refused with EADDRINUSE may leave it on: docs/design.md says why.
+ */
 static bool may_be_armed(int32_t left, int32_t right, int32_t history)
 {
-    return left == 0 && right == 1 && (history & (HISTORY_LISTENED | HISTORY_ACCEPTED)) != 0 &&
-           (history & HISTORY_PROGRAM) == 0;
+    const int32_t by_shim = HISTORY_LISTENED | HISTORY_ACCEPTED | HISTORY_REFUSED;
+    return left == 0 && right == 1 && (history & by_shim) != 0 && (history & HISTORY_PROGRAM) == 0;
 }
 
 static void compare_states(struct difference *difference, uint32_t operation,
@@ -269,6 +285,10 @@ static void compare_states(struct difference *difference, uint32_t operation,
         {"IPV6_V6ONLY", offsetof(struct state, only_ipv6)},
         {"SO_ACCEPTCONN", offsetof(struct state, listening)},
         {"the TCP state", offsetof(struct state, tcp_state)},
+        {"the backlog", offsetof(struct state, backlog)},
+        {"the number of connections to accept", offsetof(struct state, queued)},
+        {"F_GETFL", offsetof(struct state, file_flags)},
+        {"F_GETFD", offsetof(struct state, descriptor_flags)},
         {"poll()", offsetof(struct state, ready)},
         {"FIONREAD", offsetof(struct state, unread)},
         {"SO_ERROR", offsetof(struct state, pending_error)},
@@ -335,11 +355,11 @@ static void compare_outcomes(struct difference *difference, const struct sequenc
         return;
     }
     if (left->result != right->result || left->error != right->error) {
-        differ(difference, i, "%s() without the shim: %" PRId32 " %s; with it: %" PRId32 " %s",
-               sequence_call_name((enum call)operation->call), left->result,
-               sequence_error_name(left->error), right->result,
-               right->error == left->error ? "and the same errno"
-                                           : sequence_error_name(right->error));
+        char texts[SIDES][48];
+        differ(difference, i, "%s() without the shim: %s; with it: %s",
+               sequence_call_name((enum call)operation->call),
+               result_text(left, texts[LEFT], sizeof texts[LEFT]),
+               result_text(right, texts[RIGHT], sizeof texts[RIGHT]));
         if (is_rescue(operation, left, right)) {
             difference->likeness = RESCUED;
         }
@@ -452,7 +472,8 @@ static const char *objection(const struct holder *holder, bool kernel_remembers_
         return NULL;
     }
     if (holder->reuse_address == 1) {
-        return (holder->history & (HISTORY_LISTENED | HISTORY_ACCEPTED | HISTORY_PROGRAM)) != 0
+        return (holder->history &
+                (HISTORY_LISTENED | HISTORY_ACCEPTED | HISTORY_REFUSED | HISTORY_PROGRAM)) != 0
                    ? NULL
                    : "has SO_REUSEADDR and has neither listened, nor was it accepted, nor did the "
                      "program set it";
@@ -623,17 +644,6 @@ static void shrink(struct bench *bench, struct sequence *sequence)
 
 /* ---- printing ---------------------------------------------------------------------------- */
 
-static void print_result(const char *who, const struct outcome *outcome)
-{
-    if (!outcome->made) {
-        printf("%s: no return", who);
-    } else if (outcome->error == ERRNO_BEFORE) {
-        printf("%s: %" PRId32, who, outcome->result);
-    } else {
-        printf("%s: %" PRId32 " %s", who, outcome->result, sequence_error_name(outcome->error));
-    }
-}
-
 static void print_holders(const struct record *record)
 {
     for (uint32_t i = 0; i < record->holder_count; i++) {
@@ -657,16 +667,17 @@ static void print_finding(const struct finding *finding)
     const uint32_t length = finding->sequence.length;
     for (uint32_t i = 0; i < length; i++) {
         char text[256];
+        char results[SIDES][48];
+        for (size_t side = 0; side < SIDES; side++) {
+            result_text(&finding->records[side].outcomes[i], results[side], sizeof results[side]);
+        }
         sequence_describe(&finding->sequence.operations[i], text, sizeof text);
-        printf("    %-72s ", text);
         if (i == difference->operation) {
-            print_result("without", &finding->records[LEFT].outcomes[i]);
-            print_result("; with", &finding->records[RIGHT].outcomes[i]);
-            printf("\n        ^ %s\n", difference->text);
+            printf("    %-72s without: %s; with: %s\n", text, results[LEFT], results[RIGHT]);
+            printf("        ^ %s\n", difference->text);
             print_holders(&finding->records[RIGHT]);
         } else {
-            print_result("", &finding->records[LEFT].outcomes[i]);
-            printf("\n");
+            printf("    %-72s %s\n", text, results[LEFT]);
         }
     }
     if (difference->operation >= length) {
@@ -754,6 +765,15 @@ static void print_tally(const struct tally *tally, uint64_t seed)
     fflush(stdout);
 }
 
+/* The sequences of one run that are not alike: to be judged, or different. */
+struct suspects {
+    uint32_t rescued_count;
+    struct sequence rescued[MAX_SEQUENCES];
+    uint32_t rescues[MAX_SEQUENCES]; /* the operation */
+    uint32_t different_count;
+    struct finding different[MAX_SEQUENCES];
+};
+
 /* A sequence that differed among others: alone it must differ again, or it was the slowness. */
 static void look_closer(struct bench *bench, const struct finding *finding, struct tally *tally)
 {
@@ -781,24 +801,35 @@ static void look_closer(struct bench *bench, const struct finding *finding, stru
     cr_assert_fail("not reproducible alone: %s", finding->difference.text);
 }
 
-/* The sequences of a run whose difference RESCUED has to be judged. */
-struct suspects {
-    uint32_t count;
-    struct sequence sequences[MAX_SEQUENCES];
-    uint32_t operations[MAX_SEQUENCES];
-};
+static void compare_run(const struct bench *bench, struct suspects *suspects, struct tally *tally)
+{
+    const struct batch *left = bench->batches[LEFT];
+    suspects->rescued_count = 0;
+    suspects->different_count = 0;
+    for (uint32_t i = 0; i < left->count; i++) {
+        const struct difference difference = difference_in_run(bench, i);
+        count_results(tally, &left->sequences[i], &left->records[i]);
+        tally->armed += difference.likeness == ARMED;
+        if (difference.likeness == RESCUED) {
+            suspects->rescued[suspects->rescued_count] = left->sequences[i];
+            suspects->rescues[suspects->rescued_count++] = difference.operation;
+        } else if (difference.likeness == DIFFERENT) {
+            keep(&suspects->different[suspects->different_count++], bench, i, &difference);
+        }
+    }
+}
 
-static void judge_suspects(struct bench *bench, const struct suspects *suspects,
-                           struct finding *finding, struct tally *tally)
+/* Runs the rescued ones again, to see past whom: adds those that are not justified. */
+static void judge_rescued(struct bench *bench, struct suspects *suspects, struct tally *tally)
 {
     clear(bench);
-    for (uint32_t i = 0; i < suspects->count; i++) {
-        const uint32_t number = add(bench, &suspects->sequences[i]);
-        bench->batches[LEFT]->sequences[number].explained = (int32_t)suspects->operations[i];
+    for (uint32_t i = 0; i < suspects->rescued_count; i++) {
+        const uint32_t number = add(bench, &suspects->rescued[i]);
+        bench->batches[LEFT]->sequences[number].explained = (int32_t)suspects->rescues[i];
     }
     run_both(bench);
-    for (uint32_t i = 0; i < suspects->count; i++) {
-        const uint32_t operation = suspects->operations[i];
+    for (uint32_t i = 0; i < suspects->rescued_count; i++) {
+        const uint32_t operation = suspects->rescues[i];
         struct difference difference = difference_in_run(bench, i);
         if (difference.likeness == RESCUED && difference.operation == operation) {
             judge(&difference, &bench->batches[RIGHT]->records[i],
@@ -807,12 +838,11 @@ static void judge_suspects(struct bench *bench, const struct suspects *suspects,
             differ(&difference, operation, "the success did not come again");
         }
         if (difference.likeness == DIFFERENT) {
-            keep(finding, bench, i, &difference);
-            look_closer(bench, finding, tally);
-            return;
+            keep(&suspects->different[suspects->different_count++], bench, i, &difference);
+            continue;
         }
         tally->rescued++;
-        tally->rescued_listens += suspects->sequences[i].operations[operation].call == CALL_LISTEN;
+        tally->rescued_listens += suspects->rescued[i].operations[operation].call == CALL_LISTEN;
     }
 }
 
@@ -820,27 +850,13 @@ static void judge_suspects(struct bench *bench, const struct suspects *suspects,
 static void check_run(struct bench *bench, struct tally *tally)
 {
     static struct suspects suspects;
-    static struct finding finding;
     run_both(bench);
-    suspects.count = 0;
-    finding.difference.likeness = SAME;
-    const struct batch *left = bench->batches[LEFT];
-    for (uint32_t i = 0; i < left->count && finding.difference.likeness != DIFFERENT; i++) {
-        const struct difference difference = difference_in_run(bench, i);
-        count_results(tally, &left->sequences[i], &left->records[i]);
-        tally->armed += difference.likeness == ARMED;
-        if (difference.likeness == RESCUED) {
-            suspects.sequences[suspects.count] = left->sequences[i];
-            suspects.operations[suspects.count++] = difference.operation;
-        } else if (difference.likeness == DIFFERENT) {
-            keep(&finding, bench, i, &difference);
-        }
+    compare_run(bench, &suspects, tally);
+    if (suspects.rescued_count > 0) {
+        judge_rescued(bench, &suspects, tally);
     }
-    if (finding.difference.likeness == DIFFERENT) {
-        look_closer(bench, &finding, tally);
-    }
-    if (suspects.count > 0) {
-        judge_suspects(bench, &suspects, &finding, tally);
+    for (uint32_t i = 0; i < suspects.different_count; i++) {
+        look_closer(bench, &suspects.different[i], tally);
     }
 }
 
@@ -918,6 +934,10 @@ Test(transparency, a_change_in_anything_that_is_written_down_is_a_difference)
         offsetof(struct outcome, state.only_ipv6),
         offsetof(struct outcome, state.listening),
         offsetof(struct outcome, state.tcp_state),
+        offsetof(struct outcome, state.backlog),
+        offsetof(struct outcome, state.queued),
+        offsetof(struct outcome, state.file_flags),
+        offsetof(struct outcome, state.descriptor_flags),
         offsetof(struct outcome, state.ready),
         offsetof(struct outcome, state.unread),
         offsetof(struct outcome, state.pending_error),
@@ -946,6 +966,7 @@ Test(transparency, so_reuseaddr_may_differ_only_where_the_shim_arms)
     cr_expect(may_be_armed(0, 1, HISTORY_LISTENED));
     cr_expect(may_be_armed(0, 1, HISTORY_ACCEPTED));
     cr_expect(!may_be_armed(0, 1, 0));
+    cr_expect(may_be_armed(0, 1, HISTORY_BOUND_WITH_REUSE | HISTORY_REFUSED));
     cr_expect(!may_be_armed(0, 1, HISTORY_BOUND_WITH_REUSE));
     cr_expect(!may_be_armed(0, 1, HISTORY_LISTENED | HISTORY_PROGRAM));
     cr_expect(!may_be_armed(1, 0, HISTORY_LISTENED));

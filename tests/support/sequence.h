@@ -143,8 +143,12 @@ struct state {
     int32_t only_ipv6;
     int32_t listening; /* SO_ACCEPTCONN */
     int32_t tcp_state; /* TCP_ESTABLISHED and so on */
-    int32_t ready;     /* poll(2) */
-    int32_t unread;    /* FIONREAD */
+    int32_t backlog;   /* of a listener: as the kernel keeps it */
+    int32_t queued;    /* of a listener: connections that wait for accept() */
+    int32_t file_flags;
+    int32_t descriptor_flags;
+    int32_t ready;  /* poll(2) */
+    int32_t unread; /* FIONREAD */
     int32_t pending_error;
     uint8_t name[LONGEST_NAME];
 };
@@ -155,6 +159,7 @@ enum {
     HISTORY_ACCEPTED = 2,         /* it came from accept() */
     HISTORY_PROGRAM = 4,          /* the program has set the option since */
     HISTORY_BOUND_WITH_REUSE = 8, /* a bind() succeeded while the program had switched it on */
+    HISTORY_REFUSED = 16,         /* a listen() on it has failed with EADDRINUSE */
 };
 
 struct outcome {

@@ -139,7 +139,10 @@ void need_protocol(int family, int protocol)
     struct address address = address_from(family == AF_INET6 ? "[::1]:0" : "127.0.0.1:0");
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, protocol);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address.storage, address.length) != 0) {
-        skip_because("no sockets of family %d, protocol %d here: %s", family, protocol,
+        skip_because("no %s here: %s",
+                     protocol == MPTCP_PROTOCOL ? "MPTCP"
+                     : family == AF_INET6       ? "IPv6"
+                                                : "TCP over IPv4",
                      strerror(errno));
     }
     close(fd);
