@@ -60,6 +60,11 @@ unsigned int address_port(const struct address *address)
     return 0;
 }
 
+bool address_is_any_port(const struct address *address)
+{
+    return (is_in(address) || is_in6(address)) && address_port(address) == 0;
+}
+
 static void write_in(struct line *line, const unsigned char bytes[4])
 {
     for (int i = 0; i < 4; i++) {

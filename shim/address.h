@@ -43,6 +43,9 @@ void address_of_socket(struct address *address, int fd);
 /* The port in host byte order; 0 for unknown addresses and families without ports. */
 unsigned int address_port(const struct address *address);
 
+/* Whether it is an internet address with port 0: that of a socket which is not bound. */
+bool address_is_any_port(const struct address *address);
+
 /*
  * Appends the address: 192.0.2.1:80, [2001:db8::1]:80 (RFC 5952), a path or @name of AF_UNIX,
  * otherwise the family's number.

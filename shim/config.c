@@ -17,24 +17,106 @@ enum { LEVELS = sizeof level_names / sizeof level_names[0] };
 static atomic_bool loaded;
 static _Atomic(enum level) level = LEVEL_NOTICE;
 static atomic_bool dry_run;
+static _Atomic(enum log) log_to;
+static _Atomic char log_path[LOG_PATH_SIZE];
+static atomic_bool json;
+static atomic_bool no_explain;
+static atomic_uint wait_seconds;
+static _Atomic(enum swallowed) on_swallowed;
+static _Atomic uint64_t journal_device;
+static _Atomic uint64_t journal_inode;
 static atomic_bool some_ports; /* LIBREUSE_PORTS is set, and `selected` says to what */
 static _Atomic unsigned int selected[PORTS / WORD];
 
+/* Looks a word up in a list. The list's length where it is not there. */
+static unsigned int word(const char *value, const char *const words[], unsigned int count)
+{
+    unsigned int i = 0;
+    while (i < count && strcmp(value, words[i]) != 0) {
+        i++;
+    }
+    return i;
+}
+
 static bool parse_level(const char *value)
 {
-    for (unsigned int i = 0; i < LEVELS; i++) {
-        if (strcmp(value, level_names[i]) == 0) {
-            level = (enum level)i;
-            return true;
-        }
+    const unsigned int found = word(value, level_names, LEVELS);
+    if (found < LEVELS) {
+        level = (enum level)found;
     }
-    return false;
+    return found < LEVELS;
 }
+
+static const char *const switch_words[] = {"0", "1"};
 
 static bool parse_dry_run(const char *value)
 {
-    dry_run = strcmp(value, "1") == 0;
-    return dry_run || strcmp(value, "0") == 0;
+    const unsigned int on = word(value, switch_words, 2);
+    dry_run = on == 1;
+    return on < 2;
+}
+
+static bool parse_explain(const char *value)
+{
+    const unsigned int on = word(value, switch_words, 2);
+    no_explain = on == 0;
+    return on < 2;
+}
+
+static bool parse_format(const char *value)
+{
+    static const char *const words[] = {"text", "json"};
+    const unsigned int format = word(value, words, 2);
+    json = format == 1;
+    return format < 2;
+}
+
+static bool parse_swallowed(const char *value)
+{
+    static const char *const words[] = {"log", "fail", "exit"};
+    const unsigned int found = word(value, words, 3);
+    on_swallowed = found < 3 ? (enum swallowed)found : SWALLOWED_LOG;
+    return found < 3;
+}
+
+static bool parse_wait(const char *value)
+{
+    unsigned int seconds = 0;
+    const char *digit = value;
+    while (*digit >= '0' && *digit <= '9' && seconds <= WAIT_MAX) {
+        seconds = seconds * 10 + (unsigned int)(*digit++ - '0');
+    }
+    const bool understood = *digit == '\0' && seconds <= WAIT_MAX;
+    wait_seconds = understood ? seconds : 0;
+    return understood;
+}
+
+/* Copies a text to where others may be reading, as much as there is room for. */
+static void copy_text(_Atomic char *to, size_t size, const char *text)
+{
+    size_t i = 0;
+    while (i < size - 1 && text[i] != '\0') {
+        to[i] = text[i];
+        i++;
+    }
+    to[i] = '\0';
+}
+
+static const char *const log_names[] = {
+    [LOG_AUTO] = "auto",     [LOG_STDERR] = "stderr", [LOG_JOURNAL] = "journal",
+    [LOG_SYSLOG] = "syslog", [LOG_NONE] = "none",
+};
+
+static bool parse_log(const char *value)
+{
+    if (value[0] == '/' && strlen(value) < LOG_PATH_SIZE) {
+        copy_text(log_path, LOG_PATH_SIZE, value);
+        log_to = LOG_FILE;
+        return true;
+    }
+    const unsigned int found = word(value, log_names, LOG_FILE);
+    log_to = found < LOG_FILE ? (enum log)found : LOG_AUTO;
+    return found < LOG_FILE;
 }
 
 /* Reads a decimal port and moves on behind it; 0 where there is none. */
@@ -101,10 +183,16 @@ static const struct {
     const char *expected;
     const char *in_use;
 } variables[] = {
+    {"LIBREUSE_LOG", parse_log,
+     "auto, stderr, journal, syslog, none or an absolute path of at most 255 bytes", "auto"},
+    {"LIBREUSE_FORMAT", parse_format, "text or json", "text"},
     {"LIBREUSE_LEVEL", parse_level, "err, warning, notice, info or debug", "notice"},
     {"LIBREUSE_DRY_RUN", parse_dry_run, "0 or 1", "0"},
     {"LIBREUSE_PORTS", parse_ports, "ports from 1 to 65535 and ranges, like 9999,8000-8099",
      "all ports"},
+    {"LIBREUSE_WAIT", parse_wait, "seconds from 0 to 86400", "0"},
+    {"LIBREUSE_SWALLOWED", parse_swallowed, "log, fail or exit", "log"},
+    {"LIBREUSE_EXPLAIN", parse_explain, "0 or 1", "1"},
 };
 enum { VARIABLES = sizeof variables / sizeof variables[0] };
 
@@ -114,13 +202,24 @@ static _Atomic char complained_values[VARIABLES][sizeof((struct complaint *)0)->
 
 static void complain(unsigned int variable, const char *value)
 {
-    size_t i = 0;
-    while (i < sizeof complained_values[0] - 1 && value[i] != '\0') {
-        complained_values[variable][i] = value[i];
-        i++;
-    }
-    complained_values[variable][i] = '\0';
+    copy_text(complained_values[variable], sizeof complained_values[0], value);
     atomic_fetch_or(&complaints, 1U << variable);
+}
+
+/* JOURNAL_STREAM is DEVICE:INODE, in decimal. It is systemd's, and not complained about. */
+static void load_journal_stream(const char *value)
+{
+    uint64_t numbers[2] = {0, 0};
+    for (unsigned int i = 0; i < 2; i++) {
+        while (*value >= '0' && *value <= '9') {
+            numbers[i] = numbers[i] * 10 + (uint64_t)(*value++ - '0');
+        }
+        if (*value++ != (i == 0 ? ':' : '\0')) {
+            return;
+        }
+    }
+    journal_device = numbers[0];
+    journal_inode = numbers[1];
 }
 
 /*
@@ -150,6 +249,10 @@ void config_load(void)
         if (value != NULL && value[0] != '\0' && !variables[i].parse(value)) {
             complain(i, value);
         }
+    }
+    const char *journal_stream = getenv("JOURNAL_STREAM");
+    if (journal_stream != NULL && !privileged) {
+        load_journal_stream(journal_stream);
     }
     loaded = true;
 }
@@ -194,6 +297,55 @@ enum level config_level(void)
 const char *config_level_name(enum level which)
 {
     return level_names[which];
+}
+
+enum log config_log(void)
+{
+    need_loaded();
+    return log_to;
+}
+
+const char *config_log_name(enum log log)
+{
+    return log_names[log];
+}
+
+void config_log_path(char path[LOG_PATH_SIZE])
+{
+    need_loaded();
+    for (size_t i = 0; i < LOG_PATH_SIZE; i++) {
+        path[i] = log_path[i];
+    }
+}
+
+bool config_json(void)
+{
+    need_loaded();
+    return json;
+}
+
+unsigned int config_wait(void)
+{
+    need_loaded();
+    return wait_seconds;
+}
+
+enum swallowed config_swallowed(void)
+{
+    need_loaded();
+    return on_swallowed;
+}
+
+bool config_explain(void)
+{
+    need_loaded();
+    return !no_explain;
+}
+
+bool config_is_journal_stream(uint64_t device, uint64_t inode)
+{
+    need_loaded();
+    return journal_inode != 0 && journal_device == device && journal_inode == inode;
 }
 
 bool config_dry_run(void)

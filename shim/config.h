@@ -10,9 +10,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* How severe an event is. LIBREUSE_LEVEL names the least severe that is shown. */
 enum level { LEVEL_ERR, LEVEL_WARNING, LEVEL_NOTICE, LEVEL_INFO, LEVEL_DEBUG };
+
+/* LEVEL_ERR as a priority of syslog(3); the others follow in the same order. */
+enum { LEVEL_ERR_PRIORITY = 3 };
 
 enum level config_level(void);
 
@@ -25,6 +29,38 @@ bool config_dry_run(void);
 /* LIBREUSE_PORTS: whether every port is rescued and armed, and whether this one (1 to 65535) is. */
 bool config_all_ports(void);
 bool config_port(unsigned int port);
+
+/* LIBREUSE_LOG: where reports go. */
+enum log { LOG_AUTO, LOG_STDERR, LOG_JOURNAL, LOG_SYSLOG, LOG_NONE, LOG_FILE };
+
+enum log config_log(void);
+
+/* The word that LIBREUSE_LOG takes for a place other than a file. */
+const char *config_log_name(enum log log);
+
+/* The bytes of the longest path that LIBREUSE_LOG takes, its end included. */
+enum { LOG_PATH_SIZE = 256 };
+
+/* The path where config_log() is LOG_FILE. */
+void config_log_path(char path[LOG_PATH_SIZE]);
+
+/* LIBREUSE_FORMAT: whether reports are JSON, not text. */
+bool config_json(void);
+
+/* LIBREUSE_WAIT: how many seconds bind() waits for a port, at most WAIT_MAX. */
+enum { WAIT_MAX = 86400 };
+unsigned int config_wait(void);
+
+/* LIBREUSE_SWALLOWED: what listen() does after a bind() that failed. */
+enum swallowed { SWALLOWED_LOG, SWALLOWED_FAIL, SWALLOWED_EXIT };
+
+enum swallowed config_swallowed(void);
+
+/* LIBREUSE_EXPLAIN: whether it is looked up who holds a port. */
+bool config_explain(void);
+
+/* JOURNAL_STREAM: the file that systemd(1) says it has connected to the journal. */
+bool config_is_journal_stream(uint64_t device, uint64_t inode);
 
 /* A variable whose value was not understood. */
 struct complaint {

@@ -2,106 +2,196 @@
 
 #include <errno.h>
 #include <stddef.h>
-
-/* The errors of bind(2), listen(2), ip(7), ipv6(7), unix(7), and those of a seccomp filter. */
-static const struct {
-    int error;
-    const char *name;
-    const char *words;
-} errors[] = {
-    {EACCES, "EACCES", "permission denied"},
-    {EADDRINUSE, "EADDRINUSE", "the address is in use"},
-    {EADDRNOTAVAIL, "EADDRNOTAVAIL", "the address is not one of this host's"},
-    {EAFNOSUPPORT, "EAFNOSUPPORT", "the address is of a family that the socket does not take"},
-    {EAGAIN, "EAGAIN", "a resource is exhausted"},
-    {EBADF, "EBADF", "the descriptor is not open"},
-    {EDESTADDRREQ, "EDESTADDRREQ", "the socket is not bound"},
-    {EFAULT, "EFAULT", "the address lies in memory that cannot be read"},
-    {EINTR, "EINTR", "interrupted"},
-    {EINVAL, "EINVAL",
-     "the socket is in a state, or the address of a form, that does not allow it"},
-    {EIO, "EIO", "input/output error"},
-    {EISCONN, "EISCONN", "the socket is connected"},
-    {ELOOP, "ELOOP", "too many symbolic links in the path"},
-    {ENAMETOOLONG, "ENAMETOOLONG", "the path is too long"},
-    {ENETDOWN, "ENETDOWN", "the network is down"},
-    {ENETUNREACH, "ENETUNREACH", "the network is unreachable"},
-    {ENOBUFS, "ENOBUFS", "the kernel has no buffer space left"},
-    {ENODEV, "ENODEV", "there is no such network interface"},
-    {ENOENT, "ENOENT", "a folder of the path does not exist"},
-    {ENOMEM, "ENOMEM", "the kernel has no memory left"},
-    {ENOSPC, "ENOSPC", "there is no space left"},
-    {ENOSYS, "ENOSYS", "the system call is not there, or a filter refuses it"},
-    {ENOTDIR, "ENOTDIR", "a part of the path is no folder"},
-    {ENOTSOCK, "ENOTSOCK", "the descriptor is not a socket"},
-    {EOPNOTSUPP, "EOPNOTSUPP", "a socket of this type does not support it"},
-    {EPERM, "EPERM", "not permitted"},
-    {EROFS, "EROFS", "the file system is read-only"},
-};
-enum { ERRORS = sizeof errors / sizeof errors[0] };
-
-void explain_name(struct line *line, int error)
-{
-    for (size_t i = 0; i < ERRORS; i++) {
-        if (errors[i].error == error) {
-            line_text(line, errors[i].name);
-            return;
-        }
-    }
-    line_text(line, "errno ");
-    line_number(line, (unsigned int)error);
-}
-
-static void explain_error(struct line *line, int error)
-{
-    for (size_t i = 0; i < ERRORS; i++) {
-        if (errors[i].error == error) {
-            line_text(line, errors[i].words);
-            return;
-        }
-    }
-    line_text(line, "no explanation is known");
-}
+#include <string.h>
 
 static const char *const refusals[] = {
     [RESCUE_NO_USE] = "another socket holds the port, and SO_REUSEADDR does not free it",
     [RESCUE_PROGRAMS_OWN] = "another socket holds the port, although the program sets SO_REUSEADDR",
     [RESCUE_NOT_TCP] = "another socket holds the address",
-    [RESCUE_ANY_PORT] = "no port of net.ipv4.ip_local_port_range is free",
     [RESCUE_LEFT_OUT] = "another socket holds the port, and LIBREUSE_PORTS leaves it out",
     [RESCUE_DRY_RUN] = "another socket holds the port; not tried with SO_REUSEADDR "
                        "(LIBREUSE_DRY_RUN)",
 };
 
-/* What to do next: until the shim itself tells the holder. */
+/* Where it was not looked up who holds the port (LIBREUSE_EXPLAIN=0): how to do that. */
 static void say_who(struct line *line, unsigned int port)
 {
     if (port != 0) {
-        line_text(line, "; to see which: ss -tanpe sport = :");
+        line_text(line, "; to see which: ss -aenp sport = :");
         line_number(line, port);
     }
 }
 
-void explain_bind(struct line *line, int error, enum rescue rescue, unsigned int port)
+static void write_descriptor(struct line *line, int fd)
 {
-    if (error != EADDRINUSE) {
-        explain_error(line, error);
-        return;
+    line_text(line, fd < 0 ? "descriptor -" : "descriptor ");
+    line_number(line, fd < 0 ? -(uint64_t)fd : (uint64_t)fd);
+}
+
+/* ADDRESS: ERRNO: */
+static void begin_failure(struct line *line, const struct event *event)
+{
+    if (event->address->length > 0 || event->kind == EVENT_BIND_FAILED) {
+        address_write(line, event->address);
+    } else {
+        write_descriptor(line, event->fd);
     }
-    line_text(line, refusals[rescue]);
-    if (rescue != RESCUE_NOT_TCP) {
-        say_who(line, port);
+    line_text(line, ": ");
+    explain_name(line, event->error);
+    line_text(line, ": ");
+}
+
+/* Why the shim did not help, where that is not because of the holders. */
+static void write_abstention(struct line *line, enum rescue rescue)
+{
+    if (rescue == RESCUE_LEFT_OUT) {
+        line_text(line, "; LIBREUSE_PORTS leaves the port out");
+    } else if (rescue == RESCUE_DRY_RUN) {
+        line_text(line, "; not tried with SO_REUSEADDR, because of LIBREUSE_DRY_RUN");
     }
 }
 
-void explain_listen(struct line *line, int error, unsigned int port)
+static void explain_bind(struct line *line, const struct event *event)
 {
-    if (error == EADDRINUSE) {
+    begin_failure(line, event);
+    if (event->error != EADDRINUSE) {
+        explain_refused(line, event);
+    } else if (event->rescue == RESCUE_ANY_PORT) {
+        line_text(line, "no port of net.ipv4.ip_local_port_range is free");
+    } else if (event->holders != NULL) {
+        explain_holders(line, event);
+        write_abstention(line, event->rescue);
+    } else {
+        line_text(line, refusals[event->rescue]);
+        say_who(line, address_port(event->address));
+    }
+}
+
+static void explain_listen(struct line *line, const struct event *event)
+{
+    begin_failure(line, event);
+    if (event->error == EADDRINUSE && event->holders != NULL) {
+        explain_holders(line, event);
+    } else if (event->error == EADDRINUSE) {
         line_text(line, "another socket listens on the port");
-        say_who(line, port);
-    } else if (error == EINVAL) {
+        say_who(line, address_port(event->address));
+    } else if (event->error == EINVAL) {
         line_text(line, "the socket is connected, or in another state that does not allow it");
     } else {
-        explain_error(line, error);
+        explain_refused(line, event);
     }
+}
+
+static void explain_swallowed(struct line *line, const struct event *event)
+{
+    line_text(line, "bind to ");
+    address_write(line, event->address);
+    line_text(line, " had failed with ");
+    explain_name(line, event->error);
+    if (event->listens_on == NULL) {
+        line_text(line, config_swallowed() == SWALLOWED_EXIT
+                            ? "; the program went on to listen, and is ended with status 75"
+                            : "; the program went on to listen, and listen fails with that error");
+        line_text(line, " (LIBREUSE_SWALLOWED)");
+        return;
+    }
+    line_text(line, "; the program went on and listens on ");
+    address_write(line, event->listens_on);
+    const unsigned int port = address_port(event->address);
+    if (port != 0) {
+        line_text(line, ", clients of port ");
+        line_number(line, port);
+        line_text(line, " do not reach it");
+    }
+}
+
+static void explain_waiting(struct line *line, const struct event *event)
+{
+    address_write(line, event->address);
+    line_text(line, ": trying again for up to ");
+    line_number(line, event->milliseconds / 1000);
+    line_text(line, " s (LIBREUSE_WAIT); ");
+    if (event->holders != NULL) {
+        explain_holders(line, event);
+    } else {
+        line_text(line, refusals[event->rescue]);
+    }
+}
+
+static void explain_rescued(struct line *line, const struct event *event)
+{
+    address_write(line, event->address);
+    line_text(line, ": bind succeeded with SO_REUSEADDR");
+    if (event->holders != NULL && event->holders->total > 0) {
+        line_text(line, " past ");
+        explain_counts(line, event->holders);
+    }
+}
+
+static void explain_recovered(struct line *line, const struct event *event)
+{
+    address_write(line, event->address);
+    line_text(line, ": bind succeeded after ");
+    line_number(line, event->tries);
+    line_text(line, event->tries == 1 ? " failed try in " : " failed tries in ");
+    line_seconds(line, event->milliseconds);
+}
+
+static void explain_listening(struct line *line, const struct event *event)
+{
+    address_write(line, event->address);
+    line_text(line, ": armed with SO_REUSEADDR");
+}
+
+static void explain_loaded(struct line *line, const struct event *event)
+{
+    (void)event;
+    line_text(line, "version " LIBREUSE_VERSION ", LIBREUSE_LOG=");
+    if (config_log() == LOG_FILE) {
+        char path[LOG_PATH_SIZE];
+        config_log_path(path);
+        line_escaped(line, path, strlen(path));
+    } else {
+        line_text(line, config_log_name(config_log()));
+    }
+    line_text(line, config_json() ? " LIBREUSE_FORMAT=json" : " LIBREUSE_FORMAT=text");
+    line_text(line, " LIBREUSE_LEVEL=");
+    line_text(line, config_level_name(config_level()));
+    line_text(line, config_all_ports() ? ", all ports" : ", only some ports (LIBREUSE_PORTS)");
+    line_text(line, config_dry_run() ? ", LIBREUSE_DRY_RUN=1" : "");
+    line_text(line, config_explain() ? "" : ", LIBREUSE_EXPLAIN=0");
+    if (config_wait() > 0) {
+        line_text(line, ", LIBREUSE_WAIT=");
+        line_number(line, config_wait());
+    }
+    static const char *const swallowed[] = {
+        [SWALLOWED_LOG] = "",
+        [SWALLOWED_FAIL] = ", LIBREUSE_SWALLOWED=fail",
+        [SWALLOWED_EXIT] = ", LIBREUSE_SWALLOWED=exit",
+    };
+    line_text(line, swallowed[config_swallowed()]);
+}
+
+static void explain_config(struct line *line, const struct event *event)
+{
+    const struct complaint *complaint = event->complaint;
+    line_text(line, complaint->variable);
+    line_text(line, "=\"");
+    line_escaped(line, complaint->value, strlen(complaint->value));
+    line_text(line, "\": expected ");
+    line_text(line, complaint->expected);
+    line_text(line, "; using ");
+    line_text(line, complaint->in_use);
+}
+
+void explain_event(struct line *line, const struct event *event)
+{
+    static void (*const sentences[])(struct line * line, const struct event *event) = {
+        [EVENT_SWALLOWED] = explain_swallowed,  [EVENT_BIND_FAILED] = explain_bind,
+        [EVENT_LISTEN_FAILED] = explain_listen, [EVENT_CONFIG] = explain_config,
+        [EVENT_WAITING] = explain_waiting,      [EVENT_RESCUED] = explain_rescued,
+        [EVENT_RECOVERED] = explain_recovered,  [EVENT_LISTENING] = explain_listening,
+        [EVENT_LOADED] = explain_loaded,
+    };
+    sentences[event->kind](line, event);
 }

@@ -6,13 +6,17 @@
  */
 #include "config.h"
 #include "failures.h"
+#include "format.h"
+#include "kernel.h"
 #include "next.h"
 #include "report.h"
 #include "reuse.h"
 #include "sink.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sysexits.h>
 
 #define EXPORTED __attribute__((visibility("default")))
 #define RARE     __attribute__((noinline, cold))
@@ -25,31 +29,59 @@ RARE static void recovered(int fd)
     }
 }
 
-RARE static void swallowed(int fd)
-{
-    struct failure failure;
-    if (failures_take(fd, &failure)) {
-        report_swallowed(fd, &failure);
-    }
-}
-
-/* The kernel has refused, with `error`: the answer is that, unless SO_REUSEADDR helps. */
-RARE static bool rescued(int fd, const struct sockaddr *addr, socklen_t len, int error)
+/* The kernel has refused, with `error`. True where the socket is bound all the same. */
+RARE static bool rescued(int fd, const struct sockaddr *addr, socklen_t len, int *error)
 {
     struct address asked;
     address_copy(&asked, addr, len);
     enum rescue rescue = RESCUE_NO_USE;
-    if (error == EADDRINUSE) {
+    if (*error == EADDRINUSE) {
         address_complete(&asked);
         rescue = reuse_rescue(fd, addr, len, address_port(&asked));
+        if (wait_is_wanted(rescue)) {
+            failures_remember(fd, &asked, *error);
+            if (wait_for_port(fd, addr, len, &asked, &rescue, error) && rescue == RESCUE_FREE) {
+                return true;
+            }
+        }
     }
     if (rescue == RESCUE_WORKED) {
-        report_rescued(&asked);
+        report_rescued(fd, &asked);
         return true;
     }
-    failures_remember(fd, &asked, error);
-    report_bind_failed(&asked, error, rescue);
+    failures_remember(fd, &asked, *error);
+    report_bind_failed(fd, &asked, *error, rescue);
     return false;
+}
+
+/* LIBREUSE_SWALLOWED: whether a program is kept from listening, because its bind() had failed. */
+RARE static bool kept_from_listening(int fd)
+{
+    struct failure failure;
+    struct address now;
+    address_of_socket(&now, fd);
+    if (config_swallowed() == SWALLOWED_LOG || !address_is_any_port(&now) ||
+        !failures_recall(fd, &failure)) {
+        return false;
+    }
+    report_kept_from_listening(fd, &failure);
+    if (config_swallowed() == SWALLOWED_EXIT) {
+        kernel_exit(EX_TEMPFAIL);
+    }
+    errno = failure.error;
+    return true;
+}
+
+/* Not swallowed is a socket that was bound already, when it was to be bound to the same port. */
+RARE static void swallowed(int fd)
+{
+    struct failure failure;
+    struct address now;
+    address_of_socket(&now, fd);
+    const unsigned int port = address_port(&now);
+    if (failures_take(fd, &failure) && (port == 0 || port != address_port(&failure.asked))) {
+        report_swallowed(fd, &failure, &now);
+    }
 }
 
 /* With _GNU_SOURCE, glibc declares the address as a transparent union of all address types. */
@@ -60,8 +92,8 @@ EXPORTED int bind(int fd, const struct sockaddr *addr, socklen_t len)
     const int errno_before = errno;
     report_first_call();
     if (next_bind(fd, addr, len) != 0) {
-        const int error = errno;
-        if (!rescued(fd, addr, len, error)) {
+        int error = errno;
+        if (!rescued(fd, addr, len, &error)) {
             errno = error;
             return -1;
         }
@@ -78,6 +110,9 @@ EXPORTED int listen(int fd, int backlog)
 {
     const int errno_before = errno;
     report_first_call();
+    if (failures_any() && kept_from_listening(fd)) {
+        return -1;
+    }
     const enum arming arming = reuse_arm(fd);
     if (next_listen(fd, backlog) != 0) {
         const int error = errno;
@@ -105,6 +140,6 @@ __attribute__((constructor)) static void load(void)
     next_resolve();
     config_load();
     sink_prepare();
-    report_prepare();
+    format_prepare();
     errno = errno_before;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -68,13 +69,23 @@ bool kernel_file_at(const char *path, struct kernel_file *file)
     return kernel_file_in(AT_FDCWD, path, file);
 }
 
-int64_t kernel_milliseconds(void)
+static int64_t milliseconds_of(int clock)
 {
     struct kernel_time now;
-    if (syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now) != 0) {
+    if (syscall(SYS_clock_gettime, clock, &now) != 0) {
         return 0;
     }
     return (int64_t)now.seconds * 1000 + now.nanoseconds / 1000000;
+}
+
+int64_t kernel_wall_milliseconds(void)
+{
+    return milliseconds_of(CLOCK_REALTIME);
+}
+
+int64_t kernel_milliseconds(void)
+{
+    return milliseconds_of(CLOCK_MONOTONIC);
 }
 
 bool kernel_is_past(int64_t milliseconds)
@@ -109,6 +120,18 @@ bool kernel_can_read(const void *start, size_t length)
     }
     return can_read_block(first) &&
            (first / smallest_page == last / smallest_page || can_read_block(last));
+}
+
+void kernel_sleep(int64_t milliseconds)
+{
+    struct kernel_time duration = {(long)(milliseconds / 1000),
+                                   (long)(milliseconds % 1000) * 1000000};
+    syscall(SYS_ppoll, NULL, 0, &duration, NULL, sizeof(struct kernel_signals));
+}
+
+void kernel_exit(int status)
+{
+    syscall(SYS_exit_group, status);
 }
 
 bool kernel_block_signals(const struct kernel_signals *signals, struct kernel_signals *before)
@@ -173,7 +196,12 @@ int kernel_open(const char *path)
 
 int kernel_open_in(int folder_fd, const char *path)
 {
-    return (int)syscall(SYS_openat, folder_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    return kernel_open_as(folder_fd, path, O_RDONLY | O_NOCTTY, 0);
+}
+
+int kernel_open_as(int folder_fd, const char *path, int flags, unsigned int mode)
+{
+    return (int)syscall(SYS_openat, folder_fd, path, flags | O_CLOEXEC, mode);
 }
 
 void kernel_close(int fd)
@@ -206,6 +234,31 @@ static unsigned int number_at(const char **text)
     return number;
 }
 
+bool kernel_read_number(const char *path, unsigned int *number)
+{
+    char text[16];
+    const int fd = kernel_open(path);
+    if (fd < 0) {
+        return false;
+    }
+    const long length = kernel_read(fd, text, sizeof text - 1);
+    kernel_close(fd);
+    if (length <= 0 || text[0] < '0' || text[0] > '9') {
+        return false;
+    }
+    text[length] = '\0';
+    const char *digits = text;
+    *number = number_at(&digits);
+    return true;
+}
+
+bool kernel_has_capability(unsigned int capability)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    return syscall(SYS_capget, &header, data) == 0 && (data[0].effective >> capability & 1) != 0;
+}
+
 bool kernel_is_at_least(unsigned int major, unsigned int minor)
 {
     struct utsname name;
@@ -234,7 +287,12 @@ long kernel_write(int fd, const void *data, size_t length)
     return syscall(SYS_write, fd, data, length);
 }
 
+long kernel_send_to(int fd, const void *data, size_t length, const void *to, unsigned int to_length)
+{
+    return syscall(SYS_sendto, fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL, to, to_length);
+}
+
 long kernel_send(int fd, const void *data, size_t length)
 {
-    return syscall(SYS_sendto, fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+    return kernel_send_to(fd, data, length, NULL, 0);
 }

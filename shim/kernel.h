@@ -30,6 +30,9 @@ struct kernel_signals {
 /* The file behind a descriptor. False where it is not open, or fstat(2) is refused. */
 bool kernel_file(int fd, struct kernel_file *file);
 
+/* CLOCK_REALTIME in milliseconds since 1970; 0 where the clock is refused. */
+int64_t kernel_wall_milliseconds(void);
+
 /* The name of the calling thread, NUL-terminated: that of the program, until it is changed. */
 enum { KERNEL_NAME_SIZE = 16 };
 bool kernel_thread_name(char name[KERNEL_NAME_SIZE]);
@@ -50,6 +53,12 @@ bool kernel_is_past(int64_t milliseconds);
  * with an unknown `how` it changes nothing. True only for a definite yes.
  */
 bool kernel_can_read(const void *start, size_t length);
+
+/* Sleeps so long, or until a signal handler has run. */
+void kernel_sleep(int64_t milliseconds);
+
+/* Ends the process at once: no handler, no destructor runs. */
+void kernel_exit(int status);
 
 /* Adds to the thread's blocked signals; `before` receives the mask that was in force. */
 bool kernel_block_signals(const struct kernel_signals *signals, struct kernel_signals *before);
@@ -89,7 +98,19 @@ bool kernel_drop(int fd);
 int kernel_open(const char *path);
 int kernel_open_in(int folder_fd, const char *path);
 
+/* Opens as the flags say, closed on exec. */
+int kernel_open_as(int folder_fd, const char *path, int flags, unsigned int mode);
+
 void kernel_close(int fd);
+
+/*
+ * The beginning of a file that holds a number, like those in /proc/sys. False where it cannot be
+ * read, or begins otherwise.
+ */
+bool kernel_read_number(const char *path, unsigned int *number);
+
+/* Whether the calling thread has the capability (capabilities(7), numbers up to 31) in effect. */
+bool kernel_has_capability(unsigned int capability);
 
 /* read(2), getdents64(2), readlinkat(2): the result is the call's. */
 long kernel_read(int fd, void *buffer, size_t size);
@@ -102,8 +123,11 @@ bool kernel_is_at_least(unsigned int major, unsigned int minor);
 /* Whether one small write to `fd` will not block at this moment (poll(2), POLLOUT, no waiting). */
 bool kernel_writable(int fd);
 
-/* One write(2), or one send(2) that neither blocks nor raises SIGPIPE. The result is the call's. */
+/* One write(2), or one sendto(2) that neither blocks nor raises SIGPIPE. The result is the call's.
+ */
 long kernel_write(int fd, const void *data, size_t length);
 long kernel_send(int fd, const void *data, size_t length);
+long kernel_send_to(int fd, const void *data, size_t length, const void *to,
+                    unsigned int to_length);
 
 #endif

@@ -48,6 +48,30 @@ void line_escaped(struct line *line, const char *bytes, size_t length)
     }
 }
 
+static size_t json_width(char byte)
+{
+    return byte == '"' || byte == '\\' ? 2 : 1;
+}
+
+/* In place: the text is moved apart from its end to its start. */
+void line_escape_json(struct line *line, size_t start)
+{
+    size_t wide = 0;
+    size_t end = start;
+    while (end < line->length && wide + json_width(line->text[end]) <= line->size - 1 - start) {
+        wide += json_width(line->text[end]);
+        end++;
+    }
+    line->length = start + wide;
+    for (size_t to = line->length; end > start;) {
+        const char byte = line->text[--end];
+        line->text[--to] = byte;
+        if (json_width(byte) == 2) {
+            line->text[--to] = '\\';
+        }
+    }
+}
+
 static void append_number(struct line *line, uint64_t number, unsigned int base)
 {
     char written[20]; /* the digits of 2^64 */

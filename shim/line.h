@@ -24,6 +24,12 @@ void line_text(struct line *line, const char *text);
 /* Appends somebody else's bytes: quotes, backslashes and all but printable ASCII are escaped. */
 void line_escaped(struct line *line, const char *bytes, size_t length);
 
+/*
+ * Escapes what was appended from `start` on, printable ASCII, as the inside of a JSON string. What
+ * does not fit then is cut off at the end.
+ */
+void line_escape_json(struct line *line, size_t start);
+
 /* Appends a number, in decimal or in lower-case hexadecimal. */
 void line_number(struct line *line, uint64_t number);
 void line_hex(struct line *line, unsigned int number);

@@ -1,213 +1,266 @@
 #include "report.h"
 
 #include "config.h"
-#include "explain.h"
+#include "event.h"
+#include "format.h"
 #include "kernel.h"
+#include "limit.h"
 #include "line.h"
 #include "sink.h"
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <string.h>
-#include <unistd.h>
+#include <stddef.h>
 
-/* A report of something that worked must leave a small stack alone: it is short, and so its line.
+enum sink { SINK_STDERR, SINK_FILE, SINK_SYSLOG, SINK_JOURNAL };
+
+/*
+ * The buffers, on the stack: a large one for what went wrong, which may have a path in it and, for
+ * the journal, says everything twice; a small one for what went well.
  */
-enum { SHORT_LINE_SIZE = 320 };
+enum { LARGE = 2048, SMALL = 448 };
 
-/* The program's name when the library was loaded: programs overwrite the original with titles. */
-static char program[64];
-static atomic_bool prepared;
-
-void report_prepare(void)
+/* Starts a record of text or JSON, which is at most LINE_SIZE bytes long. */
+static void start_line(struct line *line)
 {
-    const char *name = program_invocation_short_name;
-    memcpy(program, name, strnlen(name, sizeof program - 1));
-    prepared = true;
+    line->length = 0;
+    line->size = line->size < LINE_SIZE ? line->size : LINE_SIZE;
 }
 
-/* Before the C library is initialized, which is when DT_PREINIT_ARRAY runs, only the kernel knows.
+static void write_record(struct line *line, const struct event *event)
+{
+    if (config_json()) {
+        format_json(line, event);
+    } else {
+        format_text(line, event);
+    }
+}
+
+static bool to_stderr(struct line line, const struct event *event)
+{
+    start_line(&line);
+    write_record(&line, event);
+    return sink_stderr(line.text, line.length);
+}
+
+/* A log file has a time before each line; a JSON record has its own. */
+static bool to_file(struct line line, const struct event *event)
+{
+    start_line(&line);
+    if (!config_json()) {
+        format_time(&line, kernel_wall_milliseconds());
+        line_text(&line, " ");
+    }
+    write_record(&line, event);
+    char path[LOG_PATH_SIZE];
+    config_log_path(path);
+    return sink_file(path, line.text, line.length);
+}
+
+/* The tag of RFC 3164 is "libreuse:", with which the text form begins. */
+static bool to_syslog(struct line line, const struct event *event)
+{
+    start_line(&line);
+    format_syslog_header(&line, event_level(event->kind), kernel_wall_milliseconds());
+    if (config_json()) {
+        line_text(&line, "libreuse: ");
+    }
+    write_record(&line, event);
+    return sink_syslog(line.text, line.length - 1); /* a datagram needs no newline */
+}
+
+static bool to_journal(struct line line, const struct event *event)
+{
+    format_journal(&line, event);
+    return sink_journal(line.text, line.length);
+}
+
+static bool (*const sinks[])(struct line line, const struct event *event) = {
+    [SINK_STDERR] = to_stderr,
+    [SINK_FILE] = to_file,
+    [SINK_SYSLOG] = to_syslog,
+    [SINK_JOURNAL] = to_journal,
+};
+
+static bool stderr_is_the_journal(void)
+{
+    struct kernel_file file;
+    return sink_stderr_at_load(&file) && config_is_journal_stream(file.device, file.inode);
+}
+
+/* The sink that LIBREUSE_LOG names is tried first, then those of auto in their order. */
+static void deliver(struct line line, const struct event *event)
+{
+    static const enum sink named[] = {
+        [LOG_STDERR] = SINK_STDERR,
+        [LOG_JOURNAL] = SINK_JOURNAL,
+        [LOG_SYSLOG] = SINK_SYSLOG,
+        [LOG_FILE] = SINK_FILE,
+    };
+    static const enum sink automatic[] = {SINK_STDERR, SINK_JOURNAL, SINK_SYSLOG};
+    enum { AUTOMATIC = sizeof automatic / sizeof automatic[0] };
+
+    const enum log log = config_log();
+    enum sink first = named[log];
+    if (log == LOG_AUTO) {
+        first = stderr_is_the_journal() ? SINK_JOURNAL : SINK_STDERR;
+    }
+    bool delivered = sinks[first](line, event);
+    for (unsigned int i = 0; i < AUTOMATIC && !delivered; i++) {
+        delivered = automatic[i] != first && sinks[automatic[i]](line, event);
+    }
+}
+
+static bool is_shown(enum event_kind kind)
+{
+    return event_level(kind) <= config_level() && config_log() != LOG_NONE;
+}
+
+/* Asked once for each event, because the limit counts the asking. */
+static bool is_wanted(enum event_kind kind)
+{
+    return is_shown(kind) && (kind == EVENT_SWALLOWED || limit_admits());
+}
+
+__attribute__((noinline)) static void deliver_large(const struct event *event)
+{
+    char text[LARGE];
+    deliver((struct line){.text = text, .size = sizeof text}, event);
+}
+
+__attribute__((noinline)) static void deliver_small(const struct event *event)
+{
+    char text[SMALL];
+    deliver((struct line){.text = text, .size = sizeof text}, event);
+}
+
+static void report(struct event *event)
+{
+    event->left_out = limit_take_left_out();
+    if (event_level(event->kind) > LEVEL_NOTICE) {
+        deliver_small(event);
+    } else {
+        deliver_large(event);
+    }
+}
+
+/*
+ * Who holds the address; NULL where that is not to be looked up. In a function of its own, so that
+ * the look-up's stack and that of the record do not add up.
  */
-static void write_program(struct line *line)
+__attribute__((noinline)) static const struct holders *look_up(int fd, const struct address *asked,
+                                                               struct holders *holders)
 {
-    char thread[KERNEL_NAME_SIZE];
-    const char *name = prepared ? program : program_invocation_short_name;
-    if (name[0] == '\0' && kernel_thread_name(thread)) {
-        name = thread;
+    if (!config_explain()) {
+        return NULL;
     }
-    line_escaped(line, name, strnlen(name, sizeof program - 1));
+    struct holders_question question;
+    holders_ask(&question, fd, asked);
+    holders_find(&question, holders);
+    holders_find_owner(holders);
+    return holders;
 }
 
-static void begin(struct line *line, const char *event)
+void report_bind_failed(int fd, const struct address *asked, int error, enum rescue rescue)
 {
-    line_text(line, "libreuse: ");
-    write_program(line);
-    line_text(line, "[");
-    line_number(line, (unsigned int)getpid());
-    line_text(line, "]: ");
-    line_text(line, event);
-    line_text(line, ": ");
-}
-
-static void end(struct line *line)
-{
-    line_end(line);
-    sink_write(line->text, line->length);
-}
-
-static bool is_shown(enum level level)
-{
-    return level <= config_level();
-}
-
-void report_bind_failed(const struct address *asked, int error, enum rescue rescue)
-{
-    if (!is_shown(LEVEL_ERR)) {
-        return;
+    if (is_wanted(EVENT_BIND_FAILED)) {
+        struct holders holders;
+        const bool held = error == EADDRINUSE && rescue != RESCUE_ANY_PORT;
+        report(&(struct event){.kind = EVENT_BIND_FAILED,
+                               .fd = fd,
+                               .error = error,
+                               .rescue = rescue,
+                               .address = asked,
+                               .holders = held ? look_up(fd, asked, &holders) : NULL});
     }
-    char text[LINE_SIZE];
-    struct line line = {.text = text, .size = sizeof text};
-    begin(&line, "bind-failed");
-    address_write(&line, asked);
-    line_text(&line, ": ");
-    explain_name(&line, error);
-    line_text(&line, ": ");
-    explain_bind(&line, error, rescue, address_port(asked));
-    end(&line);
 }
 
-void report_rescued(const struct address *asked)
+void report_waiting(int fd, const struct address *asked, enum rescue rescue)
 {
-    if (!is_shown(LEVEL_NOTICE)) {
-        return;
+    if (is_wanted(EVENT_WAITING)) {
+        struct holders holders;
+        report(&(struct event){.kind = EVENT_WAITING,
+                               .fd = fd,
+                               .error = EADDRINUSE,
+                               .rescue = rescue,
+                               .address = asked,
+                               .holders = look_up(fd, asked, &holders),
+                               .milliseconds = (uint64_t)config_wait() * 1000});
     }
-    char text[LINE_SIZE];
-    struct line line = {.text = text, .size = sizeof text};
-    begin(&line, "rescued");
-    address_write(&line, asked);
-    line_text(&line, ": bind succeeded with SO_REUSEADDR");
-    end(&line);
+}
+
+void report_rescued(int fd, const struct address *asked)
+{
+    if (is_wanted(EVENT_RESCUED)) {
+        struct holders holders;
+        report(&(struct event){.kind = EVENT_RESCUED,
+                               .fd = fd,
+                               .address = asked,
+                               .holders = look_up(fd, asked, &holders)});
+    }
 }
 
 void report_recovered(int fd, const struct failure *failure)
 {
-    if (!is_shown(LEVEL_NOTICE)) {
-        return;
+    if (is_wanted(EVENT_RECOVERED)) {
+        struct address now;
+        address_of_socket(&now, fd);
+        report(&(struct event){
+            .kind = EVENT_RECOVERED,
+            .fd = fd,
+            .address = &now,
+            .tries = failure->tries,
+            .milliseconds = (uint64_t)(kernel_milliseconds() - failure->since),
+        });
     }
-    struct address now;
-    address_of_socket(&now, fd);
-    char text[LINE_SIZE];
-    struct line line = {.text = text, .size = sizeof text};
-    begin(&line, "recovered");
-    address_write(&line, &now);
-    line_text(&line, ": bind succeeded after ");
-    line_number(&line, failure->tries);
-    line_text(&line, failure->tries == 1 ? " failed try in " : " failed tries in ");
-    line_seconds(&line, (uint64_t)(kernel_milliseconds() - failure->since));
-    end(&line);
 }
 
 void report_listen_failed(int fd, int error)
 {
-    if (!is_shown(LEVEL_ERR)) {
-        return;
+    if (is_wanted(EVENT_LISTEN_FAILED)) {
+        struct address now;
+        address_of_socket(&now, fd);
+        struct holders holders;
+        report(&(struct event){
+            .kind = EVENT_LISTEN_FAILED,
+            .fd = fd,
+            .error = error,
+            .address = &now,
+            .holders = error == EADDRINUSE ? look_up(fd, &now, &holders) : NULL,
+        });
     }
-    struct address now;
-    address_of_socket(&now, fd);
-    char text[LINE_SIZE];
-    struct line line = {.text = text, .size = sizeof text};
-    begin(&line, "listen-failed");
-    if (now.length > 0) {
-        address_write(&line, &now);
-    } else {
-        line_text(&line, "descriptor ");
-        if (fd < 0) {
-            line_text(&line, "-");
-        }
-        line_number(&line, fd < 0 ? -(uint64_t)fd : (uint64_t)fd);
-    }
-    line_text(&line, ": ");
-    explain_name(&line, error);
-    line_text(&line, ": ");
-    explain_listen(&line, error, address_port(&now));
-    end(&line);
 }
 
-void report_swallowed(int fd, const struct failure *failure)
+void report_swallowed(int fd, const struct failure *failure, const struct address *listens_on)
 {
-    struct address now;
-    address_of_socket(&now, fd);
-    const unsigned int port = address_port(&failure->asked);
-    if (port != 0 && port == address_port(&now)) {
-        return; /* it was bound before the bind() that failed: it listens where it was asked to */
+    if (is_wanted(EVENT_SWALLOWED)) {
+        report(&(struct event){.kind = EVENT_SWALLOWED,
+                               .fd = fd,
+                               .error = failure->error,
+                               .address = &failure->asked,
+                               .listens_on = listens_on});
     }
-    if (!is_shown(LEVEL_ERR)) {
-        return;
-    }
-    char text[LINE_SIZE];
-    struct line line = {.text = text, .size = sizeof text};
-    begin(&line, "swallowed");
-    line_text(&line, "bind to ");
-    address_write(&line, &failure->asked);
-    line_text(&line, " had failed with ");
-    explain_name(&line, failure->error);
-    line_text(&line, "; the program went on and listens on ");
-    address_write(&line, &now);
-    if (port != 0) {
-        line_text(&line, ", clients of port ");
-        line_number(&line, port);
-        line_text(&line, " do not reach it");
-    }
-    end(&line);
+}
+
+void report_kept_from_listening(int fd, const struct failure *failure)
+{
+    report_swallowed(fd, failure, NULL);
 }
 
 void report_listening(int fd)
 {
-    if (!is_shown(LEVEL_INFO)) {
-        return;
+    if (is_wanted(EVENT_LISTENING)) {
+        struct address now;
+        address_of_socket(&now, fd);
+        report(&(struct event){.kind = EVENT_LISTENING, .fd = fd, .address = &now});
     }
-    struct address now;
-    address_of_socket(&now, fd);
-    char text[SHORT_LINE_SIZE];
-    struct line line = {.text = text, .size = sizeof text};
-    begin(&line, "listening");
-    address_write(&line, &now);
-    line_text(&line, ": armed with SO_REUSEADDR");
-    end(&line);
-}
-
-static void report_loaded(void)
-{
-    char text[SHORT_LINE_SIZE];
-    struct line line = {.text = text, .size = sizeof text};
-    begin(&line, "loaded");
-    line_text(&line, "version " LIBREUSE_VERSION ", LIBREUSE_LEVEL=");
-    line_text(&line, config_level_name(config_level()));
-    line_text(&line, config_dry_run() ? " LIBREUSE_DRY_RUN=1" : " LIBREUSE_DRY_RUN=0");
-    line_text(&line, config_all_ports() ? ", all ports" : ", only the ports of LIBREUSE_PORTS");
-    end(&line);
-}
-
-static void report_complaint(const struct complaint *complaint)
-{
-    char text[SHORT_LINE_SIZE];
-    struct line line = {.text = text, .size = sizeof text};
-    begin(&line, "config");
-    line_text(&line, complaint->variable);
-    line_text(&line, "=\"");
-    line_escaped(&line, complaint->value, strlen(complaint->value));
-    line_text(&line, "\": expected ");
-    line_text(&line, complaint->expected);
-    line_text(&line, "; using ");
-    line_text(&line, complaint->in_use);
-    end(&line);
 }
 
 static void report_complaints(void)
 {
     struct complaint complaint;
     while (config_take_complaint(&complaint)) {
-        report_complaint(&complaint);
+        report(&(struct event){.kind = EVENT_CONFIG, .complaint = &complaint});
     }
 }
 
@@ -217,10 +270,10 @@ void report_first_call(void)
     if (called || !config_is_loaded() || atomic_exchange(&called, true)) {
         return;
     }
-    if (is_shown(LEVEL_INFO)) {
-        report_loaded();
+    if (is_shown(EVENT_LOADED)) {
+        report(&(struct event){.kind = EVENT_LOADED});
     }
-    if (is_shown(LEVEL_WARNING)) {
+    if (is_shown(EVENT_CONFIG)) {
         report_complaints();
     }
 }

@@ -1,8 +1,9 @@
 /*
- * An event becomes one line, `libreuse: PROGRAM[PID]: EVENT: ...`, if LIBREUSE_LEVEL lets it pass.
+ * An event becomes a record, text or JSON, if LIBREUSE_LEVEL and the limit let it pass, and goes to
+ * the first sink that takes it. What is not shown costs no look-up.
  *
- * Everything here is async-signal-safe, allocates nothing, and leaves errno changed. One line is at
- * most LINE_SIZE bytes; it is made on the stack of the calling thread.
+ * Everything here is async-signal-safe, allocates nothing, and leaves errno changed. A record is
+ * made on the stack of the calling thread.
  */
 #ifndef LIBREUSE_REPORT_H
 #define LIBREUSE_REPORT_H
@@ -11,16 +12,14 @@
 #include "failures.h"
 #include "reuse.h"
 
-#include <stdbool.h>
-
-/* Copies the program's name. Call it once, when the library is loaded. */
-void report_prepare(void);
-
 /* err: a bind() failed. */
-void report_bind_failed(const struct address *asked, int error, enum rescue rescue);
+void report_bind_failed(int fd, const struct address *asked, int error, enum rescue rescue);
+
+/* notice: bind() waits for a port, as LIBREUSE_WAIT says. */
+void report_waiting(int fd, const struct address *asked, enum rescue rescue);
 
 /* notice: a bind() succeeded because of the shim. */
-void report_rescued(const struct address *asked);
+void report_rescued(int fd, const struct address *asked);
 
 /* notice: a bind() succeeded on a socket on which it had failed before. */
 void report_recovered(int fd, const struct failure *failure);
@@ -28,8 +27,12 @@ void report_recovered(int fd, const struct failure *failure);
 /* err: a listen() failed. */
 void report_listen_failed(int fd, int error);
 
-/* err: a program listens on a socket on which bind() had failed. */
-void report_swallowed(int fd, const struct failure *failure);
+/*
+ * err: a program listens on a socket on which bind() had failed, or is kept from it by
+ * LIBREUSE_SWALLOWED. Never limited.
+ */
+void report_swallowed(int fd, const struct failure *failure, const struct address *listens_on);
+void report_kept_from_listening(int fd, const struct failure *failure);
 
 /* info: a listener is armed. */
 void report_listening(int fd);

@@ -21,6 +21,7 @@ enum rescue {
     RESCUE_ANY_PORT,     /* port 0, for which no predecessor can be in the way: left alone */
     RESCUE_LEFT_OUT,     /* not one of LIBREUSE_PORTS */
     RESCUE_DRY_RUN,      /* LIBREUSE_DRY_RUN */
+    RESCUE_FREE,         /* a later try was not refused at all */
 };
 
 /* `port` is that of the address, 0 where it could not be read. */

@@ -1,20 +1,41 @@
 /*
- * Where lines go: the host's standard error, while descriptor 2 is still the file that it was when
- * the library was loaded, and not /dev/null. What a program opens as descriptor 2 later is its own
- * data, and is never written to.
+ * Where reports go. A sink takes one record with one system call and keeps nothing open; the host
+ * never notices: no SIGPIPE, no SIGTTOU, no SIGXFSZ, no waiting for a reader, no cancellation
+ * point.
  *
- * Async-signal-safe. The host never notices a line: no SIGPIPE, no SIGTTOU, no SIGXFSZ, no waiting
- * for a reader, no cancellation point. A line that cannot be written in this way is lost.
+ * Async-signal-safe. errno is left changed.
  */
 #ifndef LIBREUSE_SINK_H
 #define LIBREUSE_SINK_H
 
+#include "kernel.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Remembers which file descriptor 2 is. Call it once, when the library is loaded. */
 void sink_prepare(void);
 
-/* Writes one line, at most LINE_SIZE bytes, with a single system call. errno is left changed. */
-void sink_write(const char *line, size_t length);
+/* The file that descriptor 2 was at load. False where it was closed, or /dev/null. */
+bool sink_stderr_at_load(struct kernel_file *file);
+
+/*
+ * Each of them gives a record away whole; false where it could not be done, for whatever reason.
+ *
+ * Standard error: only while descriptor 2 is still the file that it was at load, and not /dev/null.
+ * What a program opens as descriptor 2 later is its own data, and is never written to.
+ */
+bool sink_stderr(const char *record, size_t length);
+
+/*
+ * A file, by absolute path: opened, created with mode 0640 where it does not exist, appended to and
+ * closed. In a folder that everybody may write to, a symbolic link is not followed, neither as the
+ * file nor as a folder on the way to it. Regular files and pipes only.
+ */
+bool sink_file(const char *path, const char *record, size_t length);
+
+/* The journal's native socket, and the system log's. */
+bool sink_journal(const char *record, size_t length);
+bool sink_syslog(const char *record, size_t length);
 
 #endif

@@ -67,6 +67,18 @@ static void next_call(pid_t pid, struct __ptrace_syscall_info *info)
     } while (info->op != PTRACE_SYSCALL_INFO_ENTRY);
 }
 
+static bool is_setsockopt(const struct __ptrace_syscall_info *info)
+{
+    bool is = false;
+#ifdef SYS_setsockopt
+    is = is || info->entry.nr == SYS_setsockopt;
+#endif
+#ifdef SYS_socketcall
+    is = is || (info->entry.nr == SYS_socketcall && info->entry.args[0] == SOCKETCALL_SETSOCKOPT);
+#endif
+    return is;
+}
+
 void end_trace(pid_t pid, struct system_calls *calls)
 {
     struct __ptrace_syscall_info info;
@@ -75,41 +87,25 @@ void end_trace(pid_t pid, struct system_calls *calls)
     } while (info.entry.nr != SYS_getppid);
 
     calls->count = 0;
+    calls->has_setsockopt = false;
     for (next_call(pid, &info); info.entry.nr != SYS_getppid; next_call(pid, &info)) {
-        cr_assert_lt(calls->count, SYSTEM_CALLS_ROOM, "too many system calls between two marks");
-        calls->calls[calls->count].number = info.entry.nr;
-        memcpy(calls->calls[calls->count].arguments, info.entry.args, sizeof info.entry.args);
+        if (calls->count < SYSTEM_CALLS_SHOWN) {
+            calls->numbers[calls->count] = info.entry.nr;
+        }
+        calls->has_setsockopt = calls->has_setsockopt || is_setsockopt(&info);
         calls->count++;
     }
     cr_assert_eq(ptrace(PTRACE_DETACH, pid, NOTHING, NOTHING), 0, "PTRACE_DETACH: %s",
                  strerror(errno));
 }
 
-bool has_setsockopt(const struct system_calls *calls)
-{
-    for (size_t i = 0; i < calls->count; i++) {
-#ifdef SYS_setsockopt
-        if (calls->calls[i].number == SYS_setsockopt) {
-            return true;
-        }
-#endif
-#ifdef SYS_socketcall
-        if (calls->calls[i].number == SYS_socketcall &&
-            calls->calls[i].arguments[0] == SOCKETCALL_SETSOCKOPT) {
-            return true;
-        }
-#endif
-    }
-    return false;
-}
-
 const char *describe_calls(const struct system_calls *calls)
 {
     static char text[1024];
     text[0] = '\0';
-    for (size_t i = 0; i < calls->count; i++) {
+    for (size_t i = 0; i < calls->count && i < SYSTEM_CALLS_SHOWN; i++) {
         size_t used = strlen(text);
-        snprintf(text + used, sizeof text - used, " %" PRIu64, calls->calls[i].number);
+        snprintf(text + used, sizeof text - used, " %" PRIu64, calls->numbers[i]);
     }
     return text;
 }

@@ -9,14 +9,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define SYSTEM_CALLS_ROOM 256
+enum { SYSTEM_CALLS_SHOWN = 100 };
 
 struct system_calls {
     size_t count;
-    struct {
-        uint64_t number;
-        uint64_t arguments[6];
-    } calls[SYSTEM_CALLS_ROOM];
+    uint64_t numbers[SYSTEM_CALLS_SHOWN]; /* of the first ones */
+    bool has_setsockopt;                  /* one of all of them is setsockopt() */
 };
 
 /*
@@ -28,10 +26,8 @@ void begin_trace(pid_t pid);
 /* Lets the process run to its second getppid(), with what it did since the first, and lets go. */
 void end_trace(pid_t pid, struct system_calls *calls);
 
-/* Whether one of the calls is setsockopt(). */
-bool has_setsockopt(const struct system_calls *calls);
-
-/* The numbers of the calls as text, for the message of a failed assertion; until the next use. */
+/* The numbers of the first calls as text, for the message of a failed assertion; until the next
+ * use. */
 const char *describe_calls(const struct system_calls *calls);
 
 #endif

@@ -1,0 +1,389 @@
+#include "format.h"
+
+#include "explain.h"
+#include "kernel.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The program's name when the library was loaded: programs overwrite the original with titles. */
+static char program[64];
+static atomic_bool prepared;
+
+void format_prepare(void)
+{
+    const char *name = program_invocation_short_name;
+    memcpy(program, name, strnlen(name, sizeof program - 1));
+    prepared = true;
+}
+
+/* Before the C library is initialized, which is when DT_PREINIT_ARRAY runs, only the kernel knows.
+ */
+static void write_program(struct line *line)
+{
+    char thread[KERNEL_NAME_SIZE];
+    const char *name = prepared ? program : program_invocation_short_name;
+    if (name[0] == '\0' && kernel_thread_name(thread)) {
+        name = thread;
+    }
+    line_escaped(line, name, strnlen(name, sizeof program - 1));
+}
+
+static void write_pid(struct line *line)
+{
+    line_number(line, (unsigned int)getpid());
+}
+
+static void write_left_out(struct line *line, const struct event *event)
+{
+    if (event->left_out > 0) {
+        line_text(line, " (");
+        line_number(line, event->left_out);
+        line_text(line, event->left_out == 1 ? " report" : " reports");
+        line_text(line, " left out before this one)");
+    }
+}
+
+/* PROGRAM[PID]: EVENT: ... */
+static void write_message(struct line *line, const struct event *event)
+{
+    write_program(line);
+    line_text(line, "[");
+    write_pid(line);
+    line_text(line, "]: ");
+    line_text(line, event_name(event->kind));
+    line_text(line, ": ");
+    explain_event(line, event);
+    write_left_out(line, event);
+}
+
+void format_text(struct line *line, const struct event *event)
+{
+    line_text(line, "libreuse: ");
+    write_message(line, event);
+    line_end(line);
+}
+
+static void write_error_name(struct line *line, const struct event *event)
+{
+    explain_name(line, event->error);
+}
+
+static void write_address(struct line *line, const struct event *event)
+{
+    address_write(line, event->address);
+}
+
+static void write_port(struct line *line, const struct event *event)
+{
+    line_number(line, address_port(event->address));
+}
+
+static void write_listens_on(struct line *line, const struct event *event)
+{
+    address_write(line, event->listens_on);
+}
+
+static void write_name(struct line *line, const struct event *event)
+{
+    line_text(line, event_name(event->kind));
+}
+
+static void write_level(struct line *line, const struct event *event)
+{
+    line_text(line, config_level_name(event_level(event->kind)));
+}
+
+static void write_host_program(struct line *line, const struct event *event)
+{
+    (void)event;
+    write_program(line);
+}
+
+static void write_host_pid(struct line *line, const struct event *event)
+{
+    (void)event;
+    write_pid(line);
+}
+
+static void write_tries(struct line *line, const struct event *event)
+{
+    line_number(line, event->tries);
+}
+
+static void write_count_left_out(struct line *line, const struct event *event)
+{
+    line_number(line, event->left_out);
+}
+
+static void write_holder_state(struct line *line, const struct event *event)
+{
+    line_text(line, explain_state_name(event->holders->named.state));
+}
+
+static void write_holder_address(struct line *line, const struct event *event)
+{
+    address_write(line, &event->holders->named.local);
+}
+
+static void write_holder_peer(struct line *line, const struct event *event)
+{
+    address_write(line, &event->holders->named.peer);
+}
+
+static void write_holder_uid(struct line *line, const struct event *event)
+{
+    line_number(line, event->holders->named.uid);
+}
+
+static void write_holder_pid(struct line *line, const struct event *event)
+{
+    line_number(line, (unsigned int)event->holders->named.owner.pid);
+}
+
+static void write_holder_fd(struct line *line, const struct event *event)
+{
+    line_number(line, (unsigned int)event->holders->named.owner.fd);
+}
+
+static void write_holder_program(struct line *line, const struct event *event)
+{
+    const char *name = event->holders->named.owner.program;
+    line_escaped(line, name, strlen(name));
+}
+
+static void write_holders(struct line *line, const struct event *event)
+{
+    line_number(line, event->holders->total);
+}
+
+static void write_time_wait(struct line *line, const struct event *event)
+{
+    line_number(line, event->holders->count[STATE_TIME_WAIT]);
+}
+
+static void write_time_wait_seconds(struct line *line, const struct event *event)
+{
+    line_number(line, (event->holders->time_wait_ms + 999) / 1000);
+}
+
+static bool always(const struct event *event)
+{
+    return event != NULL;
+}
+
+static bool has_error(const struct event *event)
+{
+    return event->error != 0;
+}
+
+static bool has_address(const struct event *event)
+{
+    return event->address != NULL && event->address->length > 0;
+}
+
+static bool has_port(const struct event *event)
+{
+    return has_address(event) && address_port(event->address) != 0;
+}
+
+static bool has_listens_on(const struct event *event)
+{
+    return event->listens_on != NULL;
+}
+
+static bool has_tries(const struct event *event)
+{
+    return event->tries > 0;
+}
+
+static bool has_left_out(const struct event *event)
+{
+    return event->left_out > 0;
+}
+
+static bool has_holders(const struct event *event)
+{
+    return event->holders != NULL && event->holders->total > 0;
+}
+
+static bool has_holder_peer(const struct event *event)
+{
+    return has_holders(event) && event->holders->named.peer.length > 0;
+}
+
+static bool has_open_holder(const struct event *event)
+{
+    return has_holders(event) && event->holders->named.inode != 0;
+}
+
+static bool has_owner(const struct event *event)
+{
+    return has_holders(event) && event->holders->named.owner.search == OWNER_FOUND;
+}
+
+static bool has_time_wait(const struct event *event)
+{
+    return has_holders(event) && event->holders->count[STATE_TIME_WAIT] > 0;
+}
+
+/* The facts of an event by name, for machines. Those that an event does not have are left out. */
+static const struct {
+    const char *json;
+    const char *journal; /* NULL: the journal knows it by itself, or by another name */
+    bool is_number;
+    bool (*is_there)(const struct event *event);
+    void (*write)(struct line *line, const struct event *event);
+} facts[] = {
+    {"program", "LIBREUSE_PROGRAM", false, always, write_host_program},
+    {"pid", NULL, true, always, write_host_pid},
+    {"event", "LIBREUSE_EVENT", false, always, write_name},
+    {"level", NULL, false, always, write_level},
+    {"address", "LIBREUSE_ADDRESS", false, has_address, write_address},
+    {"port", "LIBREUSE_PORT", true, has_port, write_port},
+    {"errno", "LIBREUSE_ERRNO", false, has_error, write_error_name},
+    {"listens_on", "LIBREUSE_LISTENS_ON", false, has_listens_on, write_listens_on},
+    {"holders", "LIBREUSE_HOLDERS", true, has_holders, write_holders},
+    {"holder_state", "LIBREUSE_HOLDER_STATE", false, has_holders, write_holder_state},
+    {"holder_address", "LIBREUSE_HOLDER_ADDRESS", false, has_holders, write_holder_address},
+    {"holder_peer", "LIBREUSE_HOLDER_PEER", false, has_holder_peer, write_holder_peer},
+    {"holder_uid", "LIBREUSE_HOLDER_UID", true, has_open_holder, write_holder_uid},
+    {"holder_pid", "LIBREUSE_HOLDER_PID", true, has_owner, write_holder_pid},
+    {"holder_program", "LIBREUSE_HOLDER_PROGRAM", false, has_owner, write_holder_program},
+    {"holder_fd", "LIBREUSE_HOLDER_FD", true, has_owner, write_holder_fd},
+    {"time_wait", "LIBREUSE_TIME_WAIT", true, has_time_wait, write_time_wait},
+    {"time_wait_seconds", "LIBREUSE_TIME_WAIT_SECONDS", true, has_time_wait,
+     write_time_wait_seconds},
+    {"tries", "LIBREUSE_TRIES", true, has_tries, write_tries},
+    {"left_out", "LIBREUSE_LEFT_OUT", true, has_left_out, write_count_left_out},
+};
+enum { FACTS = sizeof facts / sizeof facts[0] };
+
+void format_json(struct line *line, const struct event *event)
+{
+    static const char end[] = "\"}";
+    line_text(line, "{\"time\":\"");
+    format_time(line, kernel_wall_milliseconds());
+    line_text(line, "\"");
+    for (size_t i = 0; i < FACTS; i++) {
+        if (facts[i].is_there(event)) {
+            const char *quote = facts[i].is_number ? "" : "\"";
+            line_text(line, ",\"");
+            line_text(line, facts[i].json);
+            line_text(line, "\":");
+            line_text(line, quote);
+            const size_t start = line->length;
+            facts[i].write(line, event);
+            line_escape_json(line, start);
+            line_text(line, quote);
+        }
+    }
+    line_text(line, ",\"message\":\"");
+    line->size -= sizeof end - 1; /* the message is cut where the end would not fit */
+    const size_t start = line->length;
+    explain_event(line, event);
+    line_escape_json(line, start);
+    line->size += sizeof end - 1;
+    line_text(line, end);
+    line_end(line);
+}
+
+static void journal_field(struct line *line, const char *name)
+{
+    line_text(line, name);
+    line_text(line, "=");
+}
+
+void format_journal(struct line *line, const struct event *event)
+{
+    journal_field(line, "PRIORITY");
+    line_number(line, (unsigned int)event_level(event->kind) + LEVEL_ERR_PRIORITY);
+    line_text(line, "\nSYSLOG_IDENTIFIER=libreuse\nMESSAGE_ID=");
+    line_text(line, event_message_id(event->kind));
+    for (size_t i = 0; i < FACTS; i++) {
+        if (facts[i].journal != NULL && facts[i].is_there(event)) {
+            line_text(line, "\n");
+            journal_field(line, facts[i].journal);
+            facts[i].write(line, event);
+        }
+    }
+    line_text(line, "\nMESSAGE=");
+    write_message(line, event);
+    line_end(line);
+}
+
+static void two_digits(struct line *line, unsigned int number)
+{
+    line_text(line, number < 10 ? "0" : "");
+    line_number(line, number);
+}
+
+struct date {
+    unsigned int year, month, day; /* the month and the day count from 1 */
+    unsigned int second;           /* of the day */
+    unsigned int millisecond;
+};
+
+/* The Gregorian calendar, with years that begin in March so that the leap day is the last one. */
+static struct date date(int64_t milliseconds)
+{
+    enum { DAYS_TO_1970 = 719468, DAYS_OF_400_YEARS = 146097 };
+    const uint64_t seconds = (uint64_t)milliseconds / 1000;
+    const unsigned int day = (unsigned int)(seconds / 86400) + DAYS_TO_1970; /* since 1 March 0 */
+    const unsigned int of_era = day % DAYS_OF_400_YEARS;
+    const unsigned int year =
+        (of_era - of_era / 1460 + of_era / 36524 - of_era / (DAYS_OF_400_YEARS - 1)) / 365;
+    const unsigned int of_year = of_era - (365 * year + year / 4 - year / 100);
+    const unsigned int from_march = (5 * of_year + 2) / 153;
+    const unsigned int month = from_march < 10 ? from_march + 3 : from_march - 9;
+    return (struct date){
+        .year = year + day / DAYS_OF_400_YEARS * 400 + (month <= 2),
+        .month = month,
+        .day = of_year - (153 * from_march + 2) / 5 + 1,
+        .second = (unsigned int)(seconds % 86400),
+        .millisecond = (unsigned int)((uint64_t)milliseconds % 1000),
+    };
+}
+
+static void write_clock(struct line *line, unsigned int second)
+{
+    two_digits(line, second / 3600);
+    line_text(line, ":");
+    two_digits(line, second / 60 % 60);
+    line_text(line, ":");
+    two_digits(line, second % 60);
+}
+
+void format_time(struct line *line, int64_t milliseconds)
+{
+    const struct date now = date(milliseconds);
+    line_number(line, now.year);
+    line_text(line, "-");
+    two_digits(line, now.month);
+    line_text(line, "-");
+    two_digits(line, now.day);
+    line_text(line, "T");
+    write_clock(line, now.second);
+    line_text(line, now.millisecond < 100 ? ".0" : ".");
+    two_digits(line, now.millisecond);
+    line_text(line, "Z");
+}
+
+void format_syslog_header(struct line *line, enum level level, int64_t milliseconds)
+{
+    enum { FACILITY_DAEMON = 3 };
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const struct date now = date(milliseconds);
+    line_text(line, "<");
+    line_number(line, FACILITY_DAEMON * 8 + LEVEL_ERR_PRIORITY + (unsigned int)level);
+    line_text(line, ">");
+    line_text(line, months[now.month - 1]);
+    line_text(line, now.day < 10 ? "  " : " ");
+    line_number(line, now.day);
+    line_text(line, " ");
+    write_clock(line, now.second);
+    line_text(line, " ");
+}

@@ -1,0 +1,57 @@
+#include "wait.h"
+
+#include "config.h"
+#include "failures.h"
+#include "holders.h"
+#include "kernel.h"
+#include "next.h"
+#include "report.h"
+
+#include <errno.h>
+
+/* How long to sleep between two tries: a listener may go at any time, and so may TIME_WAIT. */
+enum { SHORTEST_MS = 10, USUAL_MS = 200, LONGEST_MS = 1000 };
+
+bool wait_is_wanted(enum rescue rescue)
+{
+    return config_wait() > 0 && (rescue == RESCUE_NO_USE || rescue == RESCUE_PROGRAMS_OWN);
+}
+
+/* TIME_WAIT ends when the kernel says; all else is looked at again soon. */
+__attribute__((noinline)) static int64_t pause_ms(int fd, const struct address *asked)
+{
+    struct holders_question question;
+    struct holders holders;
+    holders_ask(&question, fd, asked);
+    holders_find(&question, &holders);
+    if (holders.total == 0 || holders.total != holders.count[STATE_TIME_WAIT]) {
+        return USUAL_MS;
+    }
+    const int64_t until_free = (int64_t)holders.time_wait_ms + SHORTEST_MS;
+    return until_free < LONGEST_MS ? until_free : LONGEST_MS;
+}
+
+bool wait_for_port(int fd, const struct sockaddr *addr, socklen_t len, const struct address *asked,
+                   enum rescue *rescue, int *error)
+{
+    const int64_t end = kernel_milliseconds() + (int64_t)config_wait() * 1000;
+    report_waiting(fd, asked, *rescue);
+    for (int64_t now; (now = kernel_milliseconds()) < end && now != 0;) {
+        const int64_t wanted = config_explain() ? pause_ms(fd, asked) : USUAL_MS;
+        kernel_sleep(wanted < end - now ? wanted : end - now);
+        if (next_bind(fd, addr, len) == 0) {
+            *rescue = RESCUE_FREE;
+            return true;
+        }
+        if (errno != EADDRINUSE) {
+            *error = errno;
+            return false;
+        }
+        *rescue = reuse_rescue(fd, addr, len, address_port(asked));
+        if (*rescue == RESCUE_WORKED) {
+            return true;
+        }
+        failures_remember(fd, asked, EADDRINUSE);
+    }
+    return false;
+}
