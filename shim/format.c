@@ -261,29 +261,43 @@ static const struct {
 };
 enum { FACTS = sizeof facts / sizeof facts[0] };
 
+/* ,"name":value or ,"name":"text". A fact for which there is no room is left out whole. */
+static void json_fact(struct line *line, const char *name, bool is_number,
+                      void (*write)(struct line *line, const struct event *event),
+                      const struct event *event)
+{
+    const size_t before = line->length;
+    const char *quote = is_number ? "" : "\"";
+    line_text(line, ",\"");
+    line_text(line, name);
+    line_text(line, "\":");
+    line_text(line, quote);
+    const size_t start = line->length;
+    write(line, event);
+    line_escape_json(line, start);
+    line_text(line, quote);
+    if (line_is_full(line)) {
+        line->length = before;
+    }
+}
+
 void format_json(struct line *line, const struct event *event)
 {
+    static const char message[] = ",\"message\":\"";
     static const char end[] = "\"}";
+    line->size -= sizeof message - 1 + sizeof end - 1; /* these two always have room */
     line_text(line, "{\"time\":\"");
     format_time(line, kernel_wall_milliseconds());
     line_text(line, "\"");
     for (size_t i = 0; i < FACTS; i++) {
         if (facts[i].is_there(event)) {
-            const char *quote = facts[i].is_number ? "" : "\"";
-            line_text(line, ",\"");
-            line_text(line, facts[i].json);
-            line_text(line, "\":");
-            line_text(line, quote);
-            const size_t start = line->length;
-            facts[i].write(line, event);
-            line_escape_json(line, start);
-            line_text(line, quote);
+            json_fact(line, facts[i].json, facts[i].is_number, facts[i].write, event);
         }
     }
-    line_text(line, ",\"message\":\"");
-    line->size -= sizeof end - 1; /* the message is cut where the end would not fit */
+    line->size += sizeof message - 1;
+    line_text(line, message);
     const size_t start = line->length;
-    explain_event(line, event);
+    explain_event(line, event); /* is cut where there is no room for all of it */
     line_escape_json(line, start);
     line->size += sizeof end - 1;
     line_text(line, end);

@@ -102,6 +102,11 @@ void line_seconds(struct line *line, uint64_t milliseconds)
     line_text(line, " s");
 }
 
+bool line_is_full(const struct line *line)
+{
+    return room(line) == 0;
+}
+
 void line_end(struct line *line)
 {
     line->text[line->length++] = '\n';

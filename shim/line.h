@@ -5,6 +5,7 @@
 #ifndef LIBREUSE_LINE_H
 #define LIBREUSE_LINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@ void line_hex(struct line *line, unsigned int number);
 
 /* Appends milliseconds as seconds with three decimals: 1.250 s. */
 void line_seconds(struct line *line, uint64_t milliseconds);
+
+/* Whether something may have been left out. */
+bool line_is_full(const struct line *line);
 
 /* Ends the line with a newline, for which room is always kept. */
 void line_end(struct line *line);

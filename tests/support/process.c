@@ -102,6 +102,39 @@ static void become(const struct program *program, pid_t parent, int output, int 
     _exit(CANNOT_START);
 }
 
+/* What a test has started and not yet seen the end of: it is ended with the test. */
+static pid_t running[256];
+static size_t running_count;
+
+static void end_all(void)
+{
+    for (size_t i = 0; i < running_count; i++) {
+        kill(running[i], SIGKILL);
+        waitpid(running[i], NULL, 0);
+    }
+}
+
+static void remember(pid_t pid)
+{
+    static bool registered;
+    if (!registered) {
+        registered = atexit(end_all) == 0;
+    }
+    cr_assert_lt(running_count, sizeof running / sizeof running[0], "too many processes");
+    running[running_count++] = pid;
+}
+
+/* The number of a process that was waited for may be somebody else's by now. */
+static void forget(pid_t pid)
+{
+    for (size_t i = 0; i < running_count; i++) {
+        if (running[i] == pid) {
+            running[i] = running[--running_count];
+            return;
+        }
+    }
+}
+
 static int new_capture(const char *name)
 {
     int fd = memfd_create(name, MFD_CLOEXEC);
@@ -134,6 +167,7 @@ struct process start(struct program program)
         become(&program, parent, process.output,
                program.errors != 0 ? program.errors : process.errors);
     }
+    remember(process.pid);
     return process;
 }
 
@@ -143,6 +177,9 @@ bool has_ended(struct process *process)
         pid_t pid = waitpid(process->pid, &process->status, WNOHANG);
         cr_assert_geq(pid, 0, "waitpid: %s", strerror(errno));
         process->ended = pid == process->pid;
+        if (process->ended) {
+            forget(pid);
+        }
     }
     return process->ended;
 }
