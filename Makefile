@@ -5,6 +5,11 @@ VERSION := 0.1.0
 BUILD  ?= build
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+CATALOGDIR ?= $(PREFIX)/lib/systemd/catalog
 CFLAGS ?= -O2 -g
 # The largest stack frame of a function in the shim, in bytes.
 FRAME  ?= 2304
@@ -31,22 +36,27 @@ LIBDL := -ldl
 endif
 
 APP_FLAGS  := $(BASE)
+CLI_FLAGS  := $(BASE) -Wframe-larger-than=65536 -Ishim -DLIBREUSE_VERSION='"$(VERSION)"'
 TEST_FLAGS := $(BASE) -Wframe-larger-than=65536 -Ishim -Itests/support -pthread \
               -DLIBREUSE_VERSION='"$(VERSION)"' -DBUILD_FOLDER='"$(abspath $(BUILD))"' \
               -DSOURCE_FOLDER='"$(CURDIR)"'
 
 SHIM     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c))
+CLI      := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
 SERVERS  := $(patsubst testapps/%.c,$(BUILD)/%,$(wildcard testapps/*.c))
 DEMO     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard testapps/demo/*.c))
 HOSTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fixtures/*.c))
 HOST_LIBS := $(patsubst tests/%.c,$(BUILD)/%.so,$(wildcard tests/fixtures/lib/*.c))
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 BEHAVIOUR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/behaviour/*.c))
+TARGETS  := $(addprefix $(BUILD)/targets/,dynamic static go go_dynamic no_libraries asan m32 musl \
+                                          musl_static uclibc ld-uClibc.so.0 lib32/libreuse.so)
 UNIT_SUPPORT := $(BUILD)/tests/support/namespace.o $(BUILD)/tests/support/refuse.o
 UNIT     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
 
-SCRIPTS  := .ci/run $(wildcard tests/lint/*)
-C_FILES  := $(wildcard shim/*.[ch] testapps/*.[ch] testapps/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
+SCRIPTS  := .ci/run $(wildcard tests/lint/*) packaging/completions/libreuse.bash
+C_FILES  := $(wildcard shim/*.[ch] cli/*.[ch] testapps/*.[ch] testapps/*/*.[ch] tests/*/*.[ch] \
+                       tests/*/*/*.[ch])
 
 # $(BUILD)/flags changes when the compiler or a flag does, and everything depends on it.
 FLAGS_NOW := $(CC) | $(CPPFLAGS) | $(CFLAGS) | $(LDFLAGS) | $(VERSION)
@@ -57,7 +67,7 @@ endif
 EVERYTHING := Makefile $(BUILD)/flags
 
 .PHONY: all
-all: $(BUILD)/libreuse.so $(SERVERS) $(BUILD)/demo ## build the library, the two servers and the demo
+all: $(BUILD)/libreuse.so $(BUILD)/libreuse $(BUILD)/libreuse.catalog $(SERVERS) $(BUILD)/demo ## build the library, the command, the two servers and the demo
 
 .PHONY: demo
 demo: all ## watch a legacy server fail to restart, and then restart
@@ -72,7 +82,7 @@ test-unit: $(BUILD)/tests/unit/run ## run the tests of single modules
 	$(Q)$<
 
 .PHONY: test-behaviour
-test-behaviour: $(BUILD)/tests/behaviour/run $(HOSTS) $(HOST_LIBS) all ## run the tests of whole programs under the library
+test-behaviour: $(BUILD)/tests/behaviour/run $(HOSTS) $(HOST_LIBS) $(TARGETS) all ## run the tests of whole programs under the library
 	@echo "behaviour tests, each in a network namespace of its own"
 	$(Q)$<
 
@@ -83,21 +93,29 @@ test-sanitized: ## run the unit tests with AddressSanitizer and UndefinedBehavio
 	    test-unit
 
 .PHONY: lint
-lint: $(BUILD)/libreuse.so ## check format, scripts, and what the built library needs and exports
+lint: all ## check format, scripts, and what the built library needs and exports
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 	$(Q)shellcheck $(SCRIPTS)
+	$(Q)mandoc -Tlint -W warning docs/libreuse.1 docs/libreuse.so.8
 	$(Q)tests/lint/check-library $(BUILD)/libreuse.so
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang all
 	$(Q)tests/lint/check-library $(BUILD)/clang/libreuse.so
 
 .PHONY: install
-install: $(BUILD)/libreuse.so ## install the library (DESTDIR, PREFIX, LIBDIR)
-	install -d $(DESTDIR)$(LIBDIR)
+install: $(BUILD)/libreuse.so $(BUILD)/libreuse $(BUILD)/libreuse.catalog ## install library, command, man pages, completions, journal catalogue (DESTDIR, PREFIX, LIBDIR)
+	install -d $(addprefix $(DESTDIR),$(LIBDIR) $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man8 $(BASHDIR) $(ZSHDIR) $(CATALOGDIR))
 	install -m 644 $(BUILD)/libreuse.so $(DESTDIR)$(LIBDIR)/libreuse.so
+	install -m 755 $(BUILD)/libreuse $(DESTDIR)$(BINDIR)/libreuse
+	install -m 644 docs/libreuse.1 $(DESTDIR)$(MANDIR)/man1/libreuse.1
+	install -m 644 docs/libreuse.so.8 $(DESTDIR)$(MANDIR)/man8/libreuse.so.8
+	install -m 644 packaging/completions/libreuse.bash $(DESTDIR)$(BASHDIR)/libreuse
+	install -m 644 packaging/completions/_libreuse $(DESTDIR)$(ZSHDIR)/_libreuse
+	install -m 644 $(BUILD)/libreuse.catalog $(DESTDIR)$(CATALOGDIR)/libreuse.catalog
 
 .PHONY: uninstall
 uninstall: ## remove what install has installed
-	rm -f $(DESTDIR)$(LIBDIR)/libreuse.so
+	rm -f $(addprefix $(DESTDIR),$(LIBDIR)/libreuse.so $(BINDIR)/libreuse $(MANDIR)/man1/libreuse.1 \
+	    $(MANDIR)/man8/libreuse.so.8 $(BASHDIR)/libreuse $(ZSHDIR)/_libreuse $(CATALOGDIR)/libreuse.catalog)
 
 .PHONY: clean
 clean: ## remove everything that was built
@@ -115,6 +133,30 @@ $(BUILD)/shim/%.o: shim/%.c $(EVERYTHING)
 $(BUILD)/libreuse.so: $(SHIM) shim/libreuse.map $(EVERYTHING)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(SHIM_LINK) -o $@ $(SHIM) $(LIBDL)
+
+$(CLI): $(BUILD)/%.o: %.c $(EVERYTHING)
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CLI_FLAGS) -c -o $@ $<
+
+# Where "make install" puts the library. Only this file knows, and it alone is built again when the
+# folder changes.
+ifneq ($(file <$(BUILD)/libdir),$(LIBDIR))
+$(file >$(BUILD)/libdir,$(LIBDIR))
+endif
+$(BUILD)/cli/library.o: CLI_FLAGS += -DLIBREUSE_LIBDIR='"$(LIBDIR)"'
+$(BUILD)/cli/library.o: $(BUILD)/libdir
+
+# The command speaks with the shim's modules, but is nobody's guest: it interposes nothing.
+$(BUILD)/libreuse: $(CLI) $(filter-out %/interpose.o,$(SHIM)) $(EVERYTHING)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ldl
+
+# The journal's catalogue (journalctl -x) and docs/messages.md are one text.
+$(BUILD)/libreuse.catalog: docs/messages.md packaging/catalog.awk
+	@mkdir -p $(@D)
+	@echo "  AWK   $@"
+	$(Q)awk -f packaging/catalog.awk docs/messages.md > $@
 
 $(SERVERS): $(BUILD)/%: testapps/%.c $(EVERYTHING)
 	@mkdir -p $(@D)
@@ -140,6 +182,41 @@ $(HOST_LIBS): $(BUILD)/fixtures/lib/%.so: tests/fixtures/lib/%.c $(EVERYTHING)
 	@echo "  CC    $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_FLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<
 
+# What the command is to examine. A kind of program that cannot be built here is left out, and the
+# tests that need it say so.
+TARGET_FLAGS := -std=gnu17 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror
+$(BUILD)/targets/%: TARGET_CC = $(CC) $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS))
+$(BUILD)/targets/static: TARGET_FLAGS += -static
+$(BUILD)/targets/go: TARGET_FLAGS += -static -DLIKE_GO
+$(BUILD)/targets/go_dynamic: TARGET_FLAGS += -DLIKE_GO
+$(BUILD)/targets/asan: TARGET_FLAGS += -fsanitize=address
+$(BUILD)/targets/m32: TARGET_FLAGS += -m32
+$(BUILD)/targets/musl: TARGET_CC = musl-gcc
+$(BUILD)/targets/musl_static: TARGET_CC = musl-gcc
+$(BUILD)/targets/musl_static: TARGET_FLAGS += -static
+$(BUILD)/targets/uclibc: TARGET_FLAGS += -Wl,--dynamic-linker=$(dir $(abspath $@))ld-uClibc.so.0
+$(BUILD)/targets/no_libraries: TARGET_FLAGS += -nostdlib -fPIE -pie -fno-stack-protector \
+    -fcf-protection=none
+$(BUILD)/targets/no_libraries: tests/targets/no_libraries.c
+PROGRAMS := $(filter-out %.so %.so.0,$(TARGETS))
+$(filter-out %/no_libraries,$(PROGRAMS)): tests/targets/target.c
+$(PROGRAMS): $(EVERYTHING)
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(TARGET_CC) $(TARGET_FLAGS) -o $@ $(filter %.c,$^) || \
+	    { echo "$@ cannot be built here" >&2; rm -f $@; }
+
+# Nobody runs this loader; it only has to be there.
+$(BUILD)/targets/ld-uClibc.so.0:
+	@mkdir -p $(@D)
+	$(Q)touch $@
+
+$(BUILD)/targets/lib32/libreuse.so: $(wildcard shim/*) $(EVERYTHING)
+	@mkdir -p $(@D)
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/32 CFLAGS="-O2 -m32" $(BUILD)/32/libreuse.so && \
+	    cp $(BUILD)/32/libreuse.so $@ || { echo "$@ cannot be built here" >&2; rm -f $@; }
+
+$(UNIT): TEST_FLAGS += -iquote cli
 $(SUPPORT) $(BEHAVIOUR) $(UNIT): $(BUILD)/%.o: %.c $(EVERYTHING)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
@@ -150,9 +227,10 @@ $(BUILD)/tests/behaviour/run: $(BEHAVIOUR) $(SUPPORT) $(EVERYTHING)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(BEHAVIOUR) $(SUPPORT) -lcriterion -pthread
 
 # The modules, without the interposed functions: those would catch the test runner's own calls.
-$(BUILD)/tests/unit/run: $(UNIT) $(UNIT_SUPPORT) $(filter-out %/interpose.o,$(SHIM)) $(EVERYTHING)
+$(BUILD)/tests/unit/run: $(UNIT) $(UNIT_SUPPORT) $(filter-out %/interpose.o,$(SHIM)) \
+    $(filter-out %/main.o,$(CLI)) $(EVERYTHING)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcriterion -pthread -ldl
 
-DEPENDENCIES := $(SHIM) $(DEMO) $(SUPPORT) $(BEHAVIOUR) $(UNIT)
+DEPENDENCIES := $(SHIM) $(CLI) $(DEMO) $(SUPPORT) $(BEHAVIOUR) $(UNIT)
 -include $(DEPENDENCIES:.o=.d) $(addsuffix .d,$(SERVERS) $(HOSTS)) $(HOST_LIBS:.so=.d)

@@ -257,8 +257,8 @@ Test(guest, serves_sixteen_threads_at_once_and_confuses_none)
 {
     enter_private_network();
     struct process process = run(program_with_shim(FIXTURE("thread_storm")));
-    cr_assert_str_eq(output_of(&process), "0 wrong of 3200\n");
-    EXPECT_VALUE(count_reports(&process, "swallowed"), 3200);
+    cr_assert_str_eq(output_of(&process), "0 wrong of 4800\n");
+    EXPECT_VALUE(count_reports(&process, "swallowed"), 4800);
 }
 
 Test(guest, serves_a_signal_handler_that_interrupts_it)

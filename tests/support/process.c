@@ -114,11 +114,27 @@ static void end_all(void)
     }
 }
 
+/* Those for which a test has waited by itself are no children any more. */
+static void forget_ended(void)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < running_count; i++) {
+        siginfo_t info;
+        if (waitid(P_PID, (id_t)running[i], &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+            running[kept++] = running[i];
+        }
+    }
+    running_count = kept;
+}
+
 static void remember(pid_t pid)
 {
     static bool registered;
     if (!registered) {
         registered = atexit(end_all) == 0;
+    }
+    if (running_count == sizeof running / sizeof running[0]) {
+        forget_ended();
     }
     cr_assert_lt(running_count, sizeof running / sizeof running[0], "too many processes");
     running[running_count++] = pid;

@@ -1,0 +1,482 @@
+/*
+ * libreuse check: the examination that "libreuse run" makes, as a report about a program; or the
+ * state of a process that is running.
+ */
+#include "command.h"
+#include "library.h"
+#include "output.h"
+#include "program.h"
+#include "remote.h"
+#include "running.h"
+#include "target.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "Usage: libreuse check [--json] PROGRAM\n"
+    "       libreuse check [--json] PID\n"
+    "\n"
+    "PROGRAM: can libreuse.so be preloaded into it? If not: why, and what helps. A name without\n"
+    "a slash is looked up in PATH; for a script, its interpreter is examined.\n"
+    "PID, a number: is libreuse.so in that process, with which settings was it started, and do\n"
+    "its listening sockets have SO_REUSEADDR (\"armed\"), so that it restarts cleanly?\n"
+    "\n"
+    "      --json     the same as a JSON object\n"
+    "  -h, --help     this text\n"
+    "  -V, --version  the version\n"
+    "\n"
+    "A process of another user: needs CAP_SYS_PTRACE. SO_REUSEADDR is read with pidfd_getfd(2),\n"
+    "which needs Linux 5.6, and CAP_SYS_PTRACE where kernel.yama.ptrace_scope is not 0.\n"
+    "A program whose name is a number: write ./NUMBER.\n"
+    "Exit status: 0 PROGRAM can be reached; PID has the library, and all its listeners are armed;\n"
+    "1 not so; 2 wrong usage; 3 not permitted to see it.\n";
+
+/* Adds a line of the report: a word, and what there is to be said. */
+static void row(struct table *table, const char *label, enum tone tone, const char *value)
+{
+    table_cell(table, TONE_FAINT, "  %s", label);
+    table_cell(table, tone, "%s", value);
+}
+
+static void row_and_free(struct table *table, const char *label, enum tone tone, char *value)
+{
+    row(table, label, tone, value);
+    free(value);
+}
+
+static void heading(char *text)
+{
+    char *printable = output_printable(text);
+    output_text(TONE_HEADING, "%s", printable);
+    output_text(TONE_PLAIN, "\n");
+    free(printable);
+    free(text);
+}
+
+/* How a program is linked, in the words of this report and of JSON. */
+static const char *linking(const struct elf *elf)
+{
+    static const char *const words[] = {
+        [ELF_PROGRAM] = "dynamic", [ELF_STATIC_PROGRAM] = "static", [ELF_LOADER] = "loader",
+        [ELF_LIBRARY] = "library", [ELF_OTHER] = "object",
+    };
+    return words[elf->use];
+}
+
+/* "x86-64, dynamic, glibc": what kind of file it is. The caller frees it. */
+static char *kind_of(const struct elf *elf)
+{
+    const bool is_named = elf->c_library != C_LIBRARY_NONE;
+    return output_format("%s, %s%s%s%s", platform_name(&elf->platform), linking(elf),
+                         is_named ? ", " : "", is_named ? c_library_name(elf->c_library) : "",
+                         elf->is_go ? ", Go" : "");
+}
+
+static void row_of_step(struct table *table, const struct program *program, size_t i)
+{
+    const struct step *step = &program->steps[i];
+    if (step->line != NULL) {
+        row_and_free(table, "script", TONE_PLAIN,
+                     step->line[0] != '\0' ? output_format("%s (#!%s)", step->path, step->line)
+                                           : output_format("%s (without #!)", step->path));
+    } else if (i == program->count - 1 && program->has_elf) {
+        char *kind = kind_of(&program->elf);
+        row_and_free(table, "program", TONE_PLAIN, output_format("%s (%s)", step->path, kind));
+        free(kind);
+    } else {
+        row(table, "file", TONE_PLAIN, step->path);
+    }
+}
+
+static void show_program(const struct program *program, const char *name)
+{
+    heading(output_format("%s", name));
+    struct table *table = table_create(2);
+    for (size_t i = 0; i < program->count; i++) {
+        row_of_step(table, program, i);
+    }
+    if (program->obstacle != OBSTACLE_NONE) {
+        char *reason = program_reason(program, name);
+        row_and_free(table, "verdict", TONE_BAD,
+                     output_format("not reached: %s", reason + strlen(name) + 2));
+        free(reason);
+        row(table, "way out", TONE_PLAIN, program->way_out);
+    } else {
+        row(table, "library", TONE_PLAIN, program->preload);
+        row(table, "verdict", TONE_GOOD, "reached by libreuse run");
+    }
+    if (program->notice != NULL) {
+        row(table, "notice", TONE_WARNING, program->notice);
+    }
+    table_print_and_free(table);
+}
+
+static void json_elf(struct json *json, const struct program *program)
+{
+    const struct elf *elf = &program->elf;
+    json_string(json, "program", program->steps[program->count - 1].path);
+    json_string(json, "platform", platform_name(&elf->platform));
+    json_string(json, "linking", linking(elf));
+    json_string(json, "loader", elf->loader[0] != '\0' ? elf->loader : NULL);
+    json_string(json, "c_library",
+                elf->c_library != C_LIBRARY_NONE ? c_library_name(elf->c_library) : NULL);
+    json_boolean(json, "go", elf->is_go);
+}
+
+static void show_program_json(const struct program *program, const char *name)
+{
+    struct json json = {0};
+    const bool is_reached = program->obstacle == OBSTACLE_NONE;
+    json_open_object(&json, NULL);
+    json_string(&json, "name", name);
+    json_string(&json, "path", program->count > 0 ? program->steps[0].path : NULL);
+    json_open_array(&json, "scripts");
+    for (size_t i = 0; i < program->count; i++) {
+        if (program->steps[i].line != NULL) {
+            json_open_object(&json, NULL);
+            json_string(&json, "path", program->steps[i].path);
+            json_string(&json, "interpreter", program->steps[i].line);
+            json_close(&json);
+        }
+    }
+    json_close(&json);
+    if (program->has_elf) {
+        json_elf(&json, program);
+    }
+    json_boolean(&json, "reached", is_reached);
+    json_string(&json, "obstacle", is_reached ? NULL : program_obstacle_name(program->obstacle));
+    json_string(&json, "reason", program->reason);
+    json_string(&json, "way_out", program->way_out);
+    json_string(&json, "notice", program->notice);
+    json_string(&json, "library", program->library != NULL ? program->library->path : NULL);
+    json_string(&json, "preload", program->preload);
+    json_close(&json);
+}
+
+static int check_program(const char *name, bool json)
+{
+    struct libraries libraries;
+    struct program program;
+    libraries_find(&libraries);
+    program_examine(&program, name, &libraries);
+    if (json) {
+        show_program_json(&program, name);
+    } else {
+        show_program(&program, name);
+    }
+    const int status = program.obstacle == OBSTACLE_NONE         ? STATUS_FINE
+                       : program.obstacle == OBSTACLE_UNREADABLE ? STATUS_REFUSED
+                                                                 : STATUS_FOUND;
+    program_free(&program);
+    libraries_free(&libraries);
+    return status;
+}
+
+/* What is to be said of a process. The texts are the verdict's, which frees them; NULL for none. */
+struct verdict {
+    int status;
+    enum tone tone;
+    char *text;
+    char *way_out;
+    int restarts_cleanly; /* 1, 0; -1: not known */
+};
+
+static size_t count_armed(const struct running *running, int armed)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        count += running->listeners[i].armed == armed;
+    }
+    return count;
+}
+
+/* Why libreuse.so is not in a process. The caller frees it. */
+static char *why_not_loaded(const struct running *running, const struct program *program)
+{
+    if (program->obstacle != OBSTACLE_NONE && program->obstacle != OBSTACLE_UNREADABLE) {
+        return output_format("it %s", program->reason);
+    }
+    if (running->is_secure) {
+        return output_format("it was started with more rights than its user's, so the dynamic "
+                             "loader has ignored LD_PRELOAD");
+    }
+    if (running->environment_error != 0) {
+        return output_format("its LD_PRELOAD cannot be seen: %s",
+                             strerror(running->environment_error));
+    }
+    if (running->preload_names_us) {
+        return output_format("its LD_PRELOAD names it, but the dynamic loader did not find it, or "
+                             "could not load it; its standard error said so at the start");
+    }
+    return output_format("its LD_PRELOAD did not name it when it was started");
+}
+
+static struct verdict not_loaded(const struct running *running, const struct libraries *libraries)
+{
+    struct program program;
+    char *file = output_format("/proc/%d/exe", running->pid);
+    program_examine_file(&program, file, running->program != NULL ? running->program : "?",
+                         libraries);
+    char *why = why_not_loaded(running, &program);
+    const bool is_armed = count_armed(running, 1) == running->listeners_count;
+    const bool is_open = running->descriptors_error == 0 && running->socket_error == 0;
+    struct verdict verdict = {
+        .status = STATUS_FOUND,
+        .tone = TONE_BAD,
+        .text = output_format("libreuse.so is not in it: %s", why),
+        .restarts_cleanly = -1,
+    };
+    if (program.obstacle != OBSTACLE_NONE && program.obstacle != OBSTACLE_UNREADABLE) {
+        verdict.way_out = output_format("%s", program.way_out);
+    } else if (running->listeners_count > 0 && is_armed && is_open) {
+        verdict.way_out = output_format("its listeners are armed all the same; its next start by "
+                                        "libreuse run works at once");
+    } else if (running->listeners_count == 0 && is_open) {
+        verdict.way_out = output_format("start it by libreuse run");
+    } else {
+        verdict.way_out = output_format("libreuse arm %d, and start it by libreuse run the next "
+                                        "time",
+                                        running->pid);
+    }
+    free(why);
+    program_free(&program);
+    free(file);
+    return verdict;
+}
+
+static struct verdict loaded(const struct running *running)
+{
+    const size_t unarmed = count_armed(running, 0);
+    const int error =
+        running->descriptors_error != 0 ? running->descriptors_error : running->socket_error;
+    if (unarmed > 0) {
+        return (struct verdict){
+            .status = STATUS_FOUND,
+            .tone = TONE_BAD,
+            .text = output_format("%zu of %zu listeners are not armed: LIBREUSE_PORTS or "
+                                  "LIBREUSE_DRY_RUN leave them out, or they are older than the "
+                                  "library is in the process",
+                                  unarmed, running->listeners_count),
+            .way_out = output_format("libreuse arm %d", running->pid),
+        };
+    }
+    if (error != 0) {
+        char *reason = remote_explain(running->pid, error == EACCES ? EPERM : error);
+        struct verdict verdict = {
+            .status = STATUS_REFUSED,
+            .tone = TONE_WARNING,
+            .text = output_format("whether its listeners are armed cannot be seen: %s", reason),
+            .restarts_cleanly = -1,
+        };
+        free(reason);
+        return verdict;
+    }
+    return (struct verdict){
+        .status = STATUS_FINE,
+        .tone = TONE_GOOD,
+        .text = output_format(running->listeners_count > 0 ? "restarts cleanly"
+                                                           : "libreuse.so is in it; nothing "
+                                                             "listens yet"),
+        .restarts_cleanly = running->listeners_count > 0 ? 1 : -1,
+    };
+}
+
+static struct verdict judge(const struct running *running, const struct libraries *libraries)
+{
+    if (running->has_ended || running->is_kernel) {
+        return (struct verdict){
+            .status = STATUS_FOUND,
+            .tone = TONE_BAD,
+            .text = output_format(running->has_ended ? "it has ended, and its parent has not "
+                                                       "asked for its exit status yet"
+                                                     : "it is a thread of the kernel"),
+            .restarts_cleanly = -1,
+        };
+    }
+    if (running->library != NULL) {
+        return loaded(running);
+    }
+    if (running->maps_error == 0) {
+        return not_loaded(running, libraries);
+    }
+    char *reason =
+        remote_explain(running->pid, running->maps_error == EACCES ? EPERM : running->maps_error);
+    struct verdict verdict = {
+        .status = STATUS_REFUSED,
+        .tone = TONE_WARNING,
+        .text = output_format("whether libreuse.so is in it cannot be seen: %s", reason),
+        .restarts_cleanly = -1,
+    };
+    free(reason);
+    return verdict;
+}
+
+static void rows_of_listeners(struct table *table, const struct running *running)
+{
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        const struct listener *listener = &running->listeners[i];
+        char *value = output_format("%s (fd %d) %s", listener->address, listener->fd,
+                                    listener->armed > 0    ? "armed"
+                                    : listener->armed == 0 ? "not armed"
+                                                           : "armed or not: cannot be seen");
+        row_and_free(table, i == 0 ? "listens" : "",
+                     listener->armed > 0    ? TONE_GOOD
+                     : listener->armed == 0 ? TONE_BAD
+                                            : TONE_WARNING,
+                     value);
+    }
+}
+
+static void show_running(const struct running *running, const struct verdict *verdict)
+{
+    heading(output_format("%s[%d]", running->name, running->pid));
+    struct table *table = table_create(2);
+    if (running->program != NULL) {
+        row(table, "program", TONE_PLAIN, running->program);
+    }
+    if (running->library != NULL) {
+        row_and_free(table, "library", TONE_PLAIN,
+                     output_format("%s%s", running->library,
+                                   running->is_replaced ? ", which has been replaced or removed "
+                                                          "since"
+                                                        : ""));
+    }
+    for (size_t i = 0; i < running->settings_count; i++) {
+        row(table, i == 0 ? "settings" : "", TONE_PLAIN, running->settings[i]);
+    }
+    if (running->library != NULL && running->environment_error != 0) {
+        row_and_free(table, "settings", TONE_WARNING,
+                     output_format("cannot be seen: %s", strerror(running->environment_error)));
+    } else if (running->library != NULL && running->settings_count == 0) {
+        row(table, "settings", TONE_PLAIN, "the defaults");
+    }
+    rows_of_listeners(table, running);
+    row(table, "verdict", verdict->tone, verdict->text);
+    if (verdict->way_out != NULL) {
+        row(table, "way out", TONE_PLAIN, verdict->way_out);
+    }
+    table_print_and_free(table);
+}
+
+static void json_ternary(struct json *json, const char *name, int value)
+{
+    if (value < 0) {
+        json_null(json, name);
+    } else {
+        json_boolean(json, name, value != 0);
+    }
+}
+
+static void json_settings(struct json *json, const struct running *running)
+{
+    if (running->environment_error != 0) {
+        json_null(json, "settings");
+        return;
+    }
+    json_open_object(json, "settings");
+    for (size_t i = 0; i < running->settings_count; i++) {
+        const char *setting = running->settings[i];
+        const size_t name_length = strcspn(setting, "=");
+        char *name = output_format("%.*s", (int)name_length, setting);
+        json_string(json, name, setting[name_length] == '=' ? setting + name_length + 1 : "");
+        free(name);
+    }
+    json_close(json);
+}
+
+static void show_running_json(const struct running *running, const struct verdict *verdict)
+{
+    struct json json = {0};
+    json_open_object(&json, NULL);
+    json_number(&json, "pid", running->pid);
+    json_string(&json, "name", running->name);
+    json_string(&json, "program", running->program);
+    json_ternary(&json, "libreuse",
+                 running->library != NULL   ? 1
+                 : running->maps_error != 0 ? -1
+                                            : 0);
+    json_string(&json, "library", running->library);
+    json_boolean(&json, "library_replaced", running->is_replaced);
+    json_settings(&json, running);
+    json_open_array(&json, "listeners");
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        json_open_object(&json, NULL);
+        json_string(&json, "listens_on", running->listeners[i].address);
+        json_number(&json, "fd", running->listeners[i].fd);
+        json_ternary(&json, "reuseaddr", running->listeners[i].armed);
+        json_close(&json);
+    }
+    json_close(&json);
+    json_boolean(&json, "listeners_complete",
+                 running->descriptors_error == 0 && running->socket_error == 0);
+    json_ternary(&json, "restarts_cleanly", verdict->restarts_cleanly);
+    json_string(&json, "verdict", verdict->text);
+    json_string(&json, "way_out", verdict->way_out);
+    json_close(&json);
+}
+
+static int check_process(const char *text, bool json)
+{
+    int pid;
+    if (!target_pid(text, &pid)) {
+        return command_usage("check");
+    }
+    struct running running;
+    if (!running_examine(&running, pid)) {
+        output_error("check: there is no process %d; a program of that name is ./%d", pid, pid);
+        return STATUS_FOUND;
+    }
+    struct libraries libraries;
+    libraries_find(&libraries);
+    struct verdict verdict = judge(&running, &libraries);
+    if (json) {
+        show_running_json(&running, &verdict);
+    } else {
+        show_running(&running, &verdict);
+    }
+    free(verdict.text);
+    free(verdict.way_out);
+    libraries_free(&libraries);
+    running_free(&running);
+    return verdict.status;
+}
+
+int check_command(int argc, char **argv)
+{
+    enum { JSON = 1 };
+    static const struct option options[] = {{"json", no_argument, NULL, JSON},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {0}};
+    bool json = false;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "hV", options, NULL)) != -1;) {
+        switch (option) {
+        case JSON:
+            json = true;
+            break;
+        case 'h':
+            return command_help(help);
+        case 'V':
+            return command_version();
+        default:
+            output_error("check: %s: no such option", argv[optind - 1]);
+            return command_usage("check");
+        }
+    }
+    if (optind == argc) {
+        output_error("check: no program and no process ID given");
+        return command_usage("check");
+    }
+    if (optind < argc - 1) {
+        output_error("check: %s: one program or process ID was expected", argv[optind + 1]);
+        return command_usage("check");
+    }
+    const char *what = argv[optind];
+    const bool is_number = what[0] != '\0' && what[strspn(what, "0123456789")] == '\0';
+    return is_number ? check_process(what, json) : check_program(what, json);
+}

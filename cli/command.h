@@ -1,0 +1,42 @@
+/*
+ * The subcommands of libreuse(1), each in the file of its name. They take the arguments from their
+ * own name on (argv[0] is "run"), read their options with getopt_long(3), understand --help and
+ * --version, write results to standard output, errors with output_error(), and return the exit
+ * status of the process.
+ */
+#ifndef LIBREUSE_COMMAND_H
+#define LIBREUSE_COMMAND_H
+
+/* Scripts rely on these; libreuse(1) lists them. */
+enum {
+    STATUS_FINE = 0,
+    STATUS_FOUND = 1,   /* what was looked for, or was asked about, is not fine */
+    STATUS_USAGE = 2,   /* an option or argument is wrong */
+    STATUS_REFUSED = 3, /* not permitted, or not supported by the kernel */
+
+    /* "libreuse run" only, like env(1); otherwise its status is the program's */
+    STATUS_RUN_FAILED = 125,    /* libreuse itself failed, its usage included */
+    STATUS_RUN_CANNOT = 126,    /* the program is there and cannot be run, or is refused */
+    STATUS_RUN_NOT_FOUND = 127, /* the program is not there */
+};
+
+int run_command(int argc, char **argv);
+int check_command(int argc, char **argv);
+int why_command(int argc, char **argv);
+int audit_command(int argc, char **argv);
+int arm_command(int argc, char **argv);
+int free_command(int argc, char **argv);
+
+/* Prints the version to standard output: what every subcommand does for --version. */
+int command_version(void);
+
+/* Prints a help text to standard output: what every subcommand does for --help. */
+int command_help(const char *text);
+
+/*
+ * Points to the help after a wrong option or a missing argument, once the error is said.
+ * The result is STATUS_USAGE.
+ */
+int command_usage(const char *command);
+
+#endif

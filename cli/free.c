@@ -1,0 +1,277 @@
+/*
+ * libreuse free: makes the kernel forget the TIME_WAIT sockets of a port, and nothing else.
+ *
+ * What the kernel calls a time-wait socket is also the rest of a connection whose peer has not
+ * closed its side yet: it is listed as FIN_WAIT2. The program has closed it, all that it sent has
+ * arrived, and no data can come in any more; it keeps the port just as long. It is removed, too.
+ * FIN_WAIT2 sockets that a process has, or that are not in that form yet, are left alone.
+ */
+#include "command.h"
+#include "explain.h"
+#include "kernel.h"
+#include "output.h"
+#include "socket_list.h"
+#include "target.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <linux/capability.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: libreuse free [--yes] PORT\n"
+    "\n"
+    "Removes the TIME_WAIT sockets of a TCP port of this network namespace, and\n"
+    "nothing else: no listener, no open connection. Afterwards even a server that\n"
+    "does not set SO_REUSEADDR can bind the port at once.\n"
+    "\n"
+    "  -y, --yes      do not ask; needed where no person is at a terminal\n"
+    "  -h, --help     this text\n"
+    "  -V, --version  the version\n"
+    "\n"
+    "If the peer has not closed its side yet, what is left is listed as FIN_WAIT2,\n"
+    "with the time that remains. No process has it any more; it is removed, too.\n"
+    "\n"
+    "The risk (RFC 1337): TIME_WAIT swallows late packets of a connection that is\n"
+    "over. Without it, one that is still under way can disturb a new connection\n"
+    "between the same two addresses and ports. That is rare: the client must use its\n"
+    "port again within the minute, and sequence number and timestamp must fit.\n"
+    "\n"
+    "Needs CAP_NET_ADMIN, and Linux 6.0 with CONFIG_INET_DIAG_DESTROY.\n"
+    "\n"
+    "Exit status: 0 there is none any more; 1 some are left, or the answer was no;\n"
+    "2 wrong usage; 3 not permitted or not supported.\n";
+
+/* What is on the port: the time-wait sockets that are to go, and others, which stay. */
+struct findings {
+    struct sockets sockets;
+    size_t time_wait; /* of these... */
+    size_t fin_wait2; /* ...how many are listed as FIN_WAIT2 */
+    size_t others;
+};
+
+static bool find(struct findings *findings, unsigned int port)
+{
+    *findings = (struct findings){0};
+    if (!sockets_list(&findings->sockets, IPPROTO_TCP, port, SOCKETS_IN_ANY)) {
+        return false;
+    }
+    for (size_t i = 0; i < findings->sockets.count; i++) {
+        const struct entry *entry = &findings->sockets.entries[i];
+        if (sockets_is_time_wait(entry)) {
+            findings->time_wait++;
+            findings->fin_wait2 += entry->facts.state == STATE_FIN_WAIT2;
+        } else {
+            findings->others++;
+        }
+    }
+    return true;
+}
+
+/* "2 TIME_WAIT sockets (1 of them listed as FIN_WAIT2)". The caller frees it. */
+static char *count_text(size_t time_wait, size_t fin_wait2)
+{
+    const char *plural = time_wait == 1 ? "" : "s";
+    if (fin_wait2 == 0) {
+        return output_format("%zu TIME_WAIT socket%s", time_wait, plural);
+    }
+    return output_format("%zu TIME_WAIT socket%s (%zu listed as FIN_WAIT2)", time_wait, plural,
+                         fin_wait2);
+}
+
+static int say_no_list(const struct findings *findings, unsigned int port)
+{
+    char *why = sockets_why_no_list(&findings->sockets);
+    output_error("port %u: its sockets cannot be listed (%s)", port, why);
+    free(why);
+    return STATUS_REFUSED;
+}
+
+/* The sockets on the port that free does not touch, by state. */
+static void say_others(const struct findings *findings, unsigned int port)
+{
+    if (findings->others == 0) {
+        return;
+    }
+    struct holders holders = {.complete = findings->sockets.complete};
+    for (size_t i = 0; i < findings->sockets.count; i++) {
+        const struct entry *entry = &findings->sockets.entries[i];
+        if (!sockets_is_time_wait(entry)) {
+            holders.count[entry->facts.state]++;
+            holders.total++;
+        }
+    }
+    char text[LINE_SIZE];
+    struct line line = {.text = text, .size = sizeof text};
+    explain_counts(&line, &holders);
+    output_text(TONE_PLAIN, "port %u: %.*s on it: not touched; see: libreuse why %u\n", port,
+                (int)line.length, text, port);
+}
+
+enum answer { ANSWER_YES, ANSWER_NO, ANSWER_NOBODY };
+
+/* Asks the person at the terminal. */
+static enum answer ask(const char *count, unsigned int port)
+{
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+        return ANSWER_NOBODY;
+    }
+    fprintf(stderr,
+            "This removes %s from port %u.\n"
+            "A packet of one of these connections that is still on its way could then reach and\n"
+            "disturb a new connection between the same two addresses and ports (RFC 1337).\n"
+            "Go on? [y/N] ",
+            count, port);
+    char *line = NULL;
+    size_t size = 0;
+    const ssize_t length = getline(&line, &size, stdin);
+    const bool yes = length > 0 && (line[0] == 'y' || line[0] == 'Y');
+    if (length < 0) {
+        fputc('\n', stderr);
+    }
+    free(line);
+    return yes ? ANSWER_YES : ANSWER_NO;
+}
+
+/* Says why a socket could not be removed. */
+static int say_refused(unsigned int port, int error)
+{
+    if (error == EPERM || error == EACCES) {
+        output_error("port %u: removing TIME_WAIT sockets needs CAP_NET_ADMIN in this network "
+                     "namespace; run: sudo libreuse free %u",
+                     port, port);
+    } else if (error == EOPNOTSUPP) {
+        output_error("port %u: this kernel cannot remove TIME_WAIT sockets: that needs Linux 6.0 "
+                     "with CONFIG_INET_DIAG_DESTROY; wait for them instead: libreuse why --wait %u",
+                     port, port);
+    } else {
+        output_error("port %u: the kernel does not remove TIME_WAIT sockets: %s; wait for them "
+                     "instead: libreuse why --wait %u",
+                     port, strerror(error), port);
+    }
+    return STATUS_REFUSED;
+}
+
+struct removed {
+    size_t time_wait;
+    size_t fin_wait2;
+};
+
+/* 0, or the errno with which the kernel refused. */
+static int remove_all(const struct findings *findings, struct removed *removed)
+{
+    struct destroyer destroyer;
+    int error = sockets_open_destroyer(&destroyer);
+    if (error != 0) {
+        return error;
+    }
+    for (size_t i = 0; i < findings->sockets.count && error == 0; i++) {
+        const struct entry *entry = &findings->sockets.entries[i];
+        if (!sockets_is_time_wait(entry)) {
+            continue;
+        }
+        error = sockets_destroy(&destroyer, entry);
+        if (error == 0) {
+            removed->time_wait++;
+            removed->fin_wait2 += entry->facts.state == STATE_FIN_WAIT2;
+        } else if (error == ENOENT || error == ESTALE) {
+            error = 0; /* gone by itself */
+        }
+    }
+    sockets_close_destroyer(&destroyer);
+    return error;
+}
+
+static int say_removed(const struct removed *removed, unsigned int port)
+{
+    char *count = count_text(removed->time_wait, removed->fin_wait2);
+    output_text(TONE_GOOD, "port %u: removed %s\n", port, count);
+    free(count);
+    struct findings left;
+    if (!find(&left, port)) {
+        sockets_free(&left.sockets);
+        return STATUS_FINE;
+    }
+    if (left.time_wait > 0) {
+        count = count_text(left.time_wait, left.fin_wait2);
+        output_text(TONE_WARNING, "port %u: %s since then, or not seen before\n", port, count);
+        free(count);
+    }
+    say_others(&left, port);
+    sockets_free(&left.sockets);
+    return left.time_wait > 0 ? STATUS_FOUND : STATUS_FINE;
+}
+
+static int free_found(const struct findings *findings, unsigned int port, bool yes)
+{
+    if (findings->time_wait == 0) {
+        output_text(TONE_PLAIN, "port %u: no TIME_WAIT socket is on it\n", port);
+        say_others(findings, port);
+        return STATUS_FINE;
+    }
+    if (findings->sockets.netlink_error != 0) {
+        output_error("port %u: TIME_WAIT sockets can only be removed over netlink, which refuses "
+                     "to list them: %s",
+                     port, strerror(findings->sockets.netlink_error));
+        return STATUS_REFUSED;
+    }
+    if (!kernel_has_capability(CAP_NET_ADMIN)) {
+        return say_refused(port, EPERM);
+    }
+    char *count = count_text(findings->time_wait, findings->fin_wait2);
+    const enum answer answer = yes ? ANSWER_YES : ask(count, port);
+    free(count);
+    if (answer == ANSWER_NOBODY) {
+        output_error("port %u: nobody is at a terminal to be asked; to go on all the same: "
+                     "libreuse free --yes %u",
+                     port, port);
+        return STATUS_USAGE;
+    }
+    if (answer == ANSWER_NO) {
+        output_text(TONE_PLAIN, "port %u: nothing removed\n", port);
+        return STATUS_FOUND;
+    }
+    struct removed removed = {0};
+    const int error = remove_all(findings, &removed);
+    return error != 0 ? say_refused(port, error) : say_removed(&removed, port);
+}
+
+int free_command(int argc, char **argv)
+{
+    static const struct option options[] = {{"yes", no_argument, NULL, 'y'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {0}};
+    bool yes = false;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "yhV", options, NULL)) != -1;) {
+        switch (option) {
+        case 'y':
+            yes = true;
+            break;
+        case 'h':
+            return command_help(help);
+        case 'V':
+            return command_version();
+        default:
+            output_error("free: %s: no such option", argv[optind - 1]);
+            return command_usage("free");
+        }
+    }
+    unsigned int port;
+    if (argc - optind != 1) {
+        output_error("free: expected one port");
+        return command_usage("free");
+    }
+    if (!target_port(argv[optind], &port)) {
+        return command_usage("free");
+    }
+    struct findings findings;
+    const int status =
+        find(&findings, port) ? free_found(&findings, port, yes) : say_no_list(&findings, port);
+    sockets_free(&findings.sockets);
+    return status;
+}

@@ -1,0 +1,225 @@
+/*
+ * libreuse run: becomes a program that has libreuse.so preloaded, with the settings that the
+ * options name; or says why that program cannot be reached.
+ */
+#include "command.h"
+#include "config.h"
+#include "library.h"
+#include "output.h"
+#include "program.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: libreuse run [OPTION]... [--] PROGRAM [ARG]...\n"
+    "\n"
+    "Becomes PROGRAM, with libreuse.so before everything else in LD_PRELOAD.\n"
+    "\n"
+    "  --log=WHERE        auto, stderr, journal, syslog, none, or an absolute path\n"
+    "  --format=FORM      text or json\n"
+    "  --level=LEVEL      err, warning, notice, info or debug: the least that is reported\n"
+    "  --ports=LIST       only these ports: 9999,8000-8099\n"
+    "  --wait=SECONDS     how long bind() waits for a port that cannot be had otherwise\n"
+    "  --swallowed=WHAT   log, fail or exit: listen() after a bind() that failed\n"
+    "  --explain          look up who holds a port (the default)\n"
+    "  --no-explain       do not\n"
+    "  --dry-run          report only, change nothing\n"
+    "  -f, --force        run PROGRAM even where a preload cannot reach it\n"
+    "  -h, --help, -V, --version\n"
+    "\n"
+    "The options set the LIBREUSE_* variables; see libreuse.so(8).\n"
+    "Exit status: PROGRAM's; 125 libreuse failed, 126 PROGRAM cannot be run or is refused,\n"
+    "127 PROGRAM is not found.\n";
+
+/* What getopt_long(3) returns for an option without a letter: OPTION_VARIABLES + its index. */
+enum { OPTION_VARIABLES = 256 };
+
+/* The options that are variables. */
+static const struct variable {
+    const char *option;
+    int has_value;
+    const char *name;
+    const char *value; /* of an option that takes none */
+} variables[] = {
+    {"log", required_argument, "LIBREUSE_LOG", NULL},
+    {"format", required_argument, "LIBREUSE_FORMAT", NULL},
+    {"level", required_argument, "LIBREUSE_LEVEL", NULL},
+    {"ports", required_argument, "LIBREUSE_PORTS", NULL},
+    {"wait", required_argument, "LIBREUSE_WAIT", NULL},
+    {"swallowed", required_argument, "LIBREUSE_SWALLOWED", NULL},
+    {"explain", no_argument, "LIBREUSE_EXPLAIN", "1"},
+    {"no-explain", no_argument, "LIBREUSE_EXPLAIN", "0"},
+    {"dry-run", no_argument, "LIBREUSE_DRY_RUN", "1"},
+};
+enum { VARIABLES = sizeof variables / sizeof variables[0] };
+
+enum answer { ANSWER_RUN, ANSWER_HELP, ANSWER_VERSION, ANSWER_USAGE };
+
+struct options {
+    bool force;
+    const char *given[VARIABLES]; /* the values of the options that were given */
+};
+
+static enum answer parse(int argc, char **argv, struct options *options)
+{
+    struct option longs[VARIABLES + 4] = {
+        {"force", no_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+    };
+    for (int i = 0; i < VARIABLES; i++) {
+        longs[3 + i] = (struct option){variables[i].option, variables[i].has_value, NULL,
+                                       OPTION_VARIABLES + i};
+    }
+    opterr = 0;
+    for (;;) {
+        const char *argument = argv[optind];
+        const int option = getopt_long(argc, argv, "+:fhV", longs, NULL);
+        if (option == -1) {
+            return ANSWER_RUN;
+        } else if (option == 'f') {
+            options->force = true;
+        } else if (option == 'h') {
+            return ANSWER_HELP;
+        } else if (option == 'V') {
+            return ANSWER_VERSION;
+        } else if (option >= OPTION_VARIABLES) {
+            const struct variable *variable = &variables[option - OPTION_VARIABLES];
+            options->given[option - OPTION_VARIABLES] =
+                variable->has_value == required_argument ? optarg : variable->value;
+        } else if (option == ':') {
+            output_error("run: the option %s needs a value", argument);
+            return ANSWER_USAGE;
+        } else {
+            output_error("run: there is no option %s, or it takes no value", argument);
+            return ANSWER_USAGE;
+        }
+    }
+}
+
+/* Sets the variables, and lets the shim's own reader say whether it would understand them. */
+static bool set_variables(const struct options *options)
+{
+    bool understood = true;
+    for (int i = 0; i < VARIABLES; i++) {
+        if (options->given[i] != NULL && setenv(variables[i].name, options->given[i], 1) != 0) {
+            output_error("run: %s: %s", variables[i].name, strerror(errno));
+            return false;
+        }
+    }
+    struct complaint complaint;
+    config_load();
+    while (config_take_complaint(&complaint)) {
+        for (int i = 0; i < VARIABLES; i++) {
+            if (options->given[i] != NULL && strcmp(variables[i].name, complaint.variable) == 0) {
+                output_error("run: --%s=%s: not understood, expected %s", variables[i].option,
+                             options->given[i], complaint.expected);
+                understood = false;
+            }
+        }
+    }
+    return understood;
+}
+
+/* The exit status for a program that is not run. */
+static int status_of(enum obstacle obstacle)
+{
+    switch (obstacle) {
+    case OBSTACLE_NOT_FOUND:
+        return STATUS_RUN_NOT_FOUND;
+    case OBSTACLE_NO_LIBRARY:
+    case OBSTACLE_LIBRARY_PATH:
+        return STATUS_RUN_FAILED;
+    default:
+        return STATUS_RUN_CANNOT;
+    }
+}
+
+/* Whether --force would not help: the kernel would refuse it, or there is nothing to preload. */
+static bool is_final(enum obstacle obstacle)
+{
+    return status_of(obstacle) != STATUS_RUN_CANNOT || obstacle == OBSTACLE_NOT_EXECUTABLE;
+}
+
+/* What is preloaded in spite of an obstacle: the programs that it starts may be reached. */
+static void choose_any(struct program *program, const struct libraries *libraries)
+{
+    if (program->preload == NULL && libraries->count > 0) {
+        program->library = &libraries->list[0];
+        program->preload = library_preload_path(libraries, program->library, &program->elf);
+    }
+}
+
+static bool set_preload(const struct program *program)
+{
+    char *value = library_add_to_preload(getenv("LD_PRELOAD"), program->preload, program->library,
+                                         &program->elf);
+    const bool is_set = setenv("LD_PRELOAD", value, 1) == 0;
+    free(value);
+    return is_set;
+}
+
+static int refuse(const struct program *program, const char *name)
+{
+    char *reason = program_reason(program, name);
+    output_error("%s; %s%s", reason, program->way_out,
+                 is_final(program->obstacle) ? "" : "; --force runs it all the same");
+    free(reason);
+    return status_of(program->obstacle);
+}
+
+/* Returns only where the program could not be executed. */
+static int run(const struct options *options, char **argv)
+{
+    struct libraries libraries;
+    struct program program;
+    libraries_find(&libraries);
+    program_examine(&program, argv[0], &libraries);
+    int status;
+    if (options->force) {
+        choose_any(&program, &libraries);
+    }
+    if (program.obstacle != OBSTACLE_NONE && (!options->force || is_final(program.obstacle))) {
+        status = refuse(&program, argv[0]);
+    } else if (program.preload == NULL) {
+        output_error("run: there is no libreuse.so that LD_PRELOAD could name; install it");
+        status = STATUS_RUN_FAILED;
+    } else if (!set_preload(&program)) {
+        output_error("run: LD_PRELOAD cannot be set: %s", strerror(errno));
+        status = STATUS_RUN_FAILED;
+    } else {
+        execvp(program.steps[0].path, argv);
+        output_error("%s: %s: %s; see execve(2)", argv[0], program.steps[0].path, strerror(errno));
+        status = errno == ENOENT ? STATUS_RUN_NOT_FOUND : STATUS_RUN_CANNOT;
+    }
+    program_free(&program);
+    libraries_free(&libraries);
+    return status;
+}
+
+int run_command(int argc, char **argv)
+{
+    struct options options = {0};
+    switch (parse(argc, argv, &options)) {
+    case ANSWER_HELP:
+        return command_help(help);
+    case ANSWER_VERSION:
+        return command_version();
+    case ANSWER_USAGE:
+        command_usage("run");
+        return STATUS_RUN_FAILED;
+    case ANSWER_RUN:
+        break;
+    }
+    if (optind == argc) {
+        output_error("run: no program given");
+        command_usage("run");
+        return STATUS_RUN_FAILED;
+    }
+    return set_variables(&options) ? run(&options, argv + optind) : STATUS_RUN_FAILED;
+}

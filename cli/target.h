@@ -1,0 +1,27 @@
+/*
+ * What the arguments of the subcommands name: a port, a process, an address. Each function returns
+ * whether the text is understood; where it is not, it has said what was expected (output_error()).
+ */
+#ifndef LIBREUSE_TARGET_H
+#define LIBREUSE_TARGET_H
+
+#include "address.h"
+
+#include <stdbool.h>
+
+/* 1 to 65535, in decimal. */
+bool target_port(const char *text, unsigned int *port);
+
+/* A process ID. */
+bool target_pid(const char *text, int *pid);
+
+/* A number that is one of them, or both: which is 0 where it cannot be. */
+bool target_port_or_pid(const char *text, unsigned int *port, int *pid);
+
+/*
+ * [ADDRESS:]PORT with ADDRESS an IPv4 address, an IPv6 address in brackets, with %INTERFACE where
+ * it is link-local, or * for every address. Without, or with *, `address` is left unknown.
+ */
+bool target_address_and_port(const char *text, struct address *address, unsigned int *port);
+
+#endif

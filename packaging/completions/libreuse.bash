@@ -1,0 +1,111 @@
+# bash completion for libreuse(1); needs nothing but bash.
+# shellcheck shell=bash
+
+# Fills COMPREPLY with those of the words that begin like the current one.
+_libreuse_words() {
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
+}
+
+# Process IDs, or the local ports of TCP sockets in a state (hexadecimal, as in /proc/net/tcp).
+_libreuse_pids() {
+    local folder
+    for folder in /proc/[0-9]*; do
+        echo "${folder#/proc/}"
+    done
+}
+
+_libreuse_ports() {
+    local state=$1 line fields
+    while read -r line; do
+        read -ra fields <<<"$line"
+        if [[ ${fields[3]} == "$state" ]]; then
+            echo $((16#${fields[1]##*:}))
+        fi
+    done < <(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null) | sort -nu
+}
+
+# The place of run's PROGRAM in COMP_WORDS, or nothing as long as it is not there.
+_libreuse_program() {
+    local i
+    for ((i = 2; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        --)
+            echo $((i + 1))
+            return
+            ;;
+        --log | --format | --level | --ports | --wait | --swallowed)
+            # bash takes --log=x for three words, readline for the first of them
+            [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
+            ((i++))
+            ;;
+        -*) ;;
+        *)
+            echo "$i"
+            return
+            ;;
+        esac
+    done
+}
+
+_libreuse_run() {
+    local current=$1 previous=$2 program
+    program=$(_libreuse_program)
+    if [[ -n $program && $program -lt $COMP_CWORD ]]; then
+        if declare -F _command_offset >/dev/null; then
+            _command_offset "$program" # as the bash-completion package completes for sudo
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        fi
+        return
+    fi
+    if [[ $previous == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    if [[ $current == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 1]}
+        current=
+    fi
+    case $previous in
+    --log)
+        _libreuse_words "auto stderr journal syslog none" "$current"
+        [[ $current != /* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        ;;
+    --format) _libreuse_words "text json" "$current" ;;
+    --level) _libreuse_words "err warning notice info debug" "$current" ;;
+    --swallowed) _libreuse_words "log fail exit" "$current" ;;
+    --ports | --wait) ;;
+    *)
+        if [[ $current == -* ]]; then
+            _libreuse_words "--log --format --level --ports --wait --swallowed --explain
+                --no-explain --dry-run --force --help --version" "$current"
+        else
+            mapfile -t COMPREPLY < <(compgen -c -f -- "$current")
+        fi
+        ;;
+    esac
+}
+
+_libreuse() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} common
+    common="--help --version"
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        _libreuse_words "run check why audit arm free $common" "$current"
+        return
+    fi
+    case ${COMP_WORDS[1]}:$current in
+    run:*) _libreuse_run "$current" "$previous" ;;
+    check:-*) _libreuse_words "--json $common" "$current" ;;
+    check:[0-9]*) _libreuse_words "$(_libreuse_pids)" "$current" ;;
+    check:*) mapfile -t COMPREPLY < <(compgen -c -f -- "$current") ;;
+    why:-*) _libreuse_words "--udp --wait --json $common" "$current" ;;
+    why:*) _libreuse_words "$(_libreuse_ports 0A; _libreuse_ports 06)" "$current" ;;
+    audit:*) _libreuse_words "--json $common" "$current" ;;
+    arm:-*) _libreuse_words "--port= --pid= --dry-run $common" "$current" ;;
+    arm:*) _libreuse_words "$(_libreuse_ports 0A)" "$current" ;;
+    free:-*) _libreuse_words "--yes $common" "$current" ;;
+    free:*) _libreuse_words "$(_libreuse_ports 06)" "$current" ;;
+    esac
+}
+
+complete -o filenames -F _libreuse libreuse

@@ -1,0 +1,213 @@
+/*
+ * libreuse audit: every listener of the network, who has it, and what its next restart is like.
+ */
+#include "deadline.h"
+#include "host.h"
+#include "invoke.h"
+#include "namespace.h"
+#include "sockets.h"
+
+#include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+TestSuite(command_audit, .init = enter_private_network);
+
+Test(command_audit, a_host_without_listeners_is_fine)
+{
+    struct process audit = LIBREUSE(0, "audit");
+    expect_said(&audit, "no TCP socket listens");
+}
+
+Test(command_audit, every_listener_has_its_verdict)
+{
+    struct host plain = start_host(WITHOUT_SHIM);
+    struct host shimmed = start_host(WITH_SHIM);
+    struct host careful = start_host(WITHOUT_SHIM);
+    host_serve(&plain, "127.0.0.1:1001");
+    host_serve(&shimmed, "0.0.0.0:1002");
+    int fd = host_tcp_socket(&careful);
+    host_set_option(&careful, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    EXPECT_SUCCESS(host_bind(&careful, fd, "127.0.0.1:1003"));
+    EXPECT_SUCCESS(host_listen(&careful, fd));
+
+    struct process audit = LIBREUSE(1, "audit");
+    EXPECT_LINE(&audit, "127.0.0.1:1001 ", text_of(plain.process.pid), "obedient_host", " off ",
+                " no ", "next restart fails for up to 60 s");
+    EXPECT_LINE(&audit, "0.0.0.0:1002 ", text_of(shimmed.process.pid), " on ", " yes ",
+                "restarts cleanly");
+    EXPECT_LINE(&audit, "127.0.0.1:1003 ", text_of(careful.process.pid), " on ", " no ",
+                "restarts cleanly");
+    expect_said(&audit, "1 of 3 will fail at the next restart");
+    expect_said(&audit, "libreuse arm PORT");
+}
+
+Test(command_audit, after_arming_all_is_fine)
+{
+    struct host plain = start_host(WITHOUT_SHIM);
+    host_serve(&plain, "127.0.0.1:1001");
+    LIBREUSE(1, "audit");
+    LIBREUSE(0, "arm", "1001");
+    struct process audit = LIBREUSE(0, "audit");
+    expect_said(&audit, "all restart cleanly");
+}
+
+Test(command_audit, a_shimmed_listener_that_is_left_out_is_not_fine)
+{
+    struct host host =
+        start_host_as(WITH_SHIM, (struct program){.settings = {"LIBREUSE_PORTS=80"}});
+    host_serve(&host, "127.0.0.1:1001");
+    struct process audit = LIBREUSE(1, "audit");
+    EXPECT_LINE(&audit, " off ", " yes ", "next restart fails");
+}
+
+/* What the verdict rests on is shown, too. */
+Test(command_audit, so_reuseport_restarts_cleanly)
+{
+    struct host host = start_host(WITHOUT_SHIM);
+    int fd = host_tcp_socket(&host);
+    host_set_option(&host, fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    EXPECT_SUCCESS(host_bind(&host, fd, "127.0.0.1:1001"));
+    EXPECT_SUCCESS(host_listen(&host, fd));
+    struct process audit = LIBREUSE(0, "audit");
+    EXPECT_LINE(&audit, " off ", "restarts cleanly (SO_REUSEPORT)");
+
+    int client = connected_client("127.0.0.1:1001", 0);
+    host_accept(&host, fd);
+    end_by_signal(&host.process, SIGKILL);
+    expect_end_of_stream(client);
+    close(client);
+    EVENTUALLY(count_sockets(1001, TCP_TIME_WAIT) == 1);
+    struct host next = start_host(WITHOUT_SHIM);
+    fd = host_tcp_socket(&next);
+    host_set_option(&next, fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    EXPECT_SUCCESS(host_bind(&next, fd, "127.0.0.1:1001"));
+}
+
+Test(command_audit, processes_that_share_a_listener_are_counted)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "127.0.0.1:1001");
+    struct host child = fork_host(&server);
+    const pid_t first =
+        child.process.pid < server.process.pid ? child.process.pid : server.process.pid;
+    char pids[32];
+    snprintf(pids, sizeof pids, " %d +1 ", (int)first);
+    struct process audit = LIBREUSE(1, "audit");
+    EXPECT_LINE(&audit, "127.0.0.1:1001", pids);
+}
+
+Test(command_audit, ipv6_and_mptcp_are_audited)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    need_protocol(AF_INET6, 0);
+    host_serve(&server, "[::1]:1001");
+    struct process audit = LIBREUSE(1, "audit");
+    EXPECT_LINE(&audit, "[::1]:1001", " off ");
+    need_protocol(AF_INET, MPTCP_PROTOCOL);
+    struct host shimmed = start_host(WITH_SHIM);
+    int fd = host_socket(&shimmed, AF_INET, SOCK_STREAM, MPTCP_PROTOCOL);
+    EXPECT_SUCCESS(host_bind(&shimmed, fd, "127.0.0.1:1002"));
+    EXPECT_SUCCESS(host_listen(&shimmed, fd));
+    audit = LIBREUSE(1, "audit");
+    EXPECT_LINE(&audit, "127.0.0.1:1002", " on ", "restarts cleanly");
+}
+
+Test(command_audit, json_has_the_facts)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "127.0.0.1:1001");
+    struct process audit = LIBREUSE(1, "audit", "--json");
+    expect_said(&audit, "\"listens_on\": \"127.0.0.1:1001\"");
+    expect_said(&audit, "\"port\": 1001");
+    expect_said(&audit, "\"program\": \"obedient_host\"");
+    expect_said(&audit, "\"reuseaddr\": false");
+    expect_said(&audit, "\"libreuse\": false");
+    expect_said(&audit, "\"verdict\": \"next-restart-fails\"");
+    expect_said(&audit, "\"fail\": 1");
+}
+
+Test(command_audit, nobody_is_told_what_could_not_be_judged)
+{
+    struct host server = start_host(WITH_SHIM);
+    host_serve(&server, "127.0.0.1:1001");
+    struct process audit = LIBREUSE_AS_NOBODY(3, "audit");
+    EXPECT_LINE(&audit, "127.0.0.1:1001", "not known");
+    EXPECT_LINE(&audit, "1 not known: its process may not be looked into", "CAP_SYS_PTRACE");
+    struct process json = LIBREUSE_AS_NOBODY(3, "audit", "--json");
+    expect_said(&json, "\"reuseaddr\": null");
+    expect_said(&json, "\"not_known\": 1");
+}
+
+/* A process with some listeners of its own, which says when it is ready, and ends with the test. */
+static void start_server_with(int listeners, volatile int *ready)
+{
+    const pid_t parent = getpid();
+    const pid_t pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid != 0) {
+        return;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    struct address any = address_from("127.0.0.1:0");
+    for (int i = 0; i < listeners; i++) {
+        const int fd = socket(AF_INET, SOCK_STREAM, 0);
+        if (bind(fd, (struct sockaddr *)&any.storage, any.length) != 0 || listen(fd, 1) != 0 ||
+            getppid() != parent) {
+            _exit(1);
+        }
+    }
+    __atomic_add_fetch(ready, 1, __ATOMIC_SEQ_CST);
+    for (;;) {
+        pause();
+    }
+}
+
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+/* The processor's time is asserted, because the clock's depends on who else is at work. */
+Test(command_audit, five_thousand_listeners_of_five_hundred_processes_take_less_than_a_second)
+{
+    enum { PROCESSES = 500, LISTENERS_EACH = 10 };
+    volatile int *ready =
+        mmap(NULL, sizeof *ready, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(ready, MAP_FAILED);
+    for (int i = 0; i < PROCESSES; i++) {
+        start_server_with(LISTENERS_EACH, ready);
+    }
+    EVENTUALLY(*ready == PROCESSES);
+
+    struct rusage before;
+    struct rusage after;
+    struct timespec start_time;
+    struct timespec end_time;
+    getrusage(RUSAGE_CHILDREN, &before);
+    clock_gettime(CLOCK_MONOTONIC, &start_time);
+    struct process audit = LIBREUSE(1, "audit");
+    clock_gettime(CLOCK_MONOTONIC, &end_time);
+    getrusage(RUSAGE_CHILDREN, &after);
+    const double worked = seconds_of(after.ru_utime) - seconds_of(before.ru_utime) +
+                          seconds_of(after.ru_stime) - seconds_of(before.ru_stime);
+    const double took = (double)(end_time.tv_sec - start_time.tv_sec) +
+                        (double)(end_time.tv_nsec - start_time.tv_nsec) / 1e9;
+    expect_said(&audit, "5000 of 5000 will fail at the next restart");
+    printf("audit of %d listeners of %d processes: %.3f s, of the processor %.3f s\n",
+           PROCESSES * LISTENERS_EACH, PROCESSES, took, worked);
+    cr_assert_lt(worked, 1.0, "%.3f s", worked);
+}
+
+Test(command_audit, arguments_are_wrong)
+{
+    LIBREUSE(2, "audit", "80");
+    struct process option = LIBREUSE(2, "audit", "--never");
+    expect_complaint(&option, "--never: no such option");
+}

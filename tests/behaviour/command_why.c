@@ -1,0 +1,266 @@
+/*
+ * libreuse why: what it says of a port in each state that a server can leave it in, and that it
+ * changes nothing.
+ */
+#include "deadline.h"
+#include "host.h"
+#include "invoke.h"
+#include "namespace.h"
+#include "reports.h"
+#include "sockets.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+TestSuite(command_why, .init = enter_private_network);
+
+/* A server that serves one client. */
+struct scene {
+    struct host server;
+    int listener;
+    int connection;
+    int client;
+};
+
+static struct scene serve_client(enum shim shim, const char *address)
+{
+    struct scene scene = {.server = start_host(shim)};
+    scene.listener = host_serve(&scene.server, address);
+    scene.client = connected_client(address, 0);
+    scene.connection = host_accept(&scene.server, scene.listener);
+    return scene;
+}
+
+Test(command_why, a_port_that_nobody_has_is_free)
+{
+    struct process why = LIBREUSE(0, "why", "9999");
+    EXPECT_LINE(&why, "0.0.0.0:9999", "works", "works");
+    EXPECT_LINE(&why, "[::]:9999", "works", "works");
+    expect_said(&why, "0.0.0.0:9999: free\n");
+}
+
+Test(command_why, trying_leaves_no_trace)
+{
+    LIBREUSE(0, "why", "9999");
+    cr_assert_eq(count_sockets(9999, TCP_LISTEN) + count_leftovers(9999), 0);
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "0.0.0.0:9999");
+}
+
+Test(command_why, time_wait_of_an_unarmed_run_is_counted_with_the_seconds_and_the_ways_out)
+{
+    leave_time_wait(WITHOUT_SHIM, "127.0.0.1:9999");
+    struct process why = LIBREUSE(1, "why", "9999");
+    EXPECT_LINE(&why, "0.0.0.0:9999", "EADDRINUSE  EADDRINUSE");
+    EXPECT_LINE(&why, "held by 1 TIME_WAIT socket of a run without SO_REUSEADDR, for ",
+                "libreuse free 9999", "LIBREUSE_WAIT", "libreuse arm 9999");
+    EXPECT_LINE(&why, "TIME_WAIT  127.0.0.1:9999", " s");
+    expect_said(&why, "[::]:9999: the same\n");
+    cr_assert_eq(count_sockets(9999, TCP_TIME_WAIT), 1, "it is still there");
+}
+
+Test(command_why, time_wait_of_an_armed_run_can_be_passed)
+{
+    leave_time_wait(WITH_SHIM, "127.0.0.1:9999");
+    struct process why = LIBREUSE(1, "why", "9999");
+    EXPECT_LINE(&why, "0.0.0.0:9999", "EADDRINUSE  works");
+    expect_said(&why, "bind succeeded with SO_REUSEADDR past 1 TIME_WAIT socket\n");
+    EXPECT_LINE(&why, "needs: libreuse run PROGRAM", "or it waits for");
+}
+
+Test(command_why, a_listener_is_named_in_the_words_of_the_shims_report)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    int listener = host_serve(&holder, "127.0.0.1:9999");
+    struct process why = LIBREUSE(1, "why", "0.0.0.0:9999");
+    EXPECT_LINE(&why, "LISTEN", "127.0.0.1:9999", text_of(holder.process.pid), "obedient_host",
+                text_of(listener));
+
+    struct host successor = start_host(WITH_SHIM);
+    int fd = host_tcp_socket(&successor);
+    EXPECT_ERROR(host_bind(&successor, fd, "0.0.0.0:9999"), EADDRINUSE);
+    const char *sentence = expect_report(&successor.process, "bind-failed: ");
+    expect_said(&why, sentence);
+}
+
+Test(command_why, a_connection_of_a_forked_child_is_named)
+{
+    struct scene scene = serve_client(WITHOUT_SHIM, "127.0.0.1:9999");
+    struct host child = fork_host(&scene.server);
+    end_by_signal(&scene.server.process, SIGKILL);
+    host_close(&child, scene.listener);
+    struct process why = LIBREUSE(1, "why", "9999");
+    EXPECT_LINE(&why, "held by obedient_host[", text_of(child.process.pid), "a connection with",
+                "ESTABLISHED", "without SO_REUSEADDR");
+    expect_service(&child, scene.connection, scene.client);
+}
+
+Test(command_why, a_connection_that_its_client_has_closed_is_named)
+{
+    struct scene scene = serve_client(WITHOUT_SHIM, "127.0.0.1:9999");
+    host_close(&scene.server, scene.listener);
+    close(scene.client);
+    EVENTUALLY(count_sockets(9999, TCP_CLOSE_WAIT) == 1);
+    struct process why = LIBREUSE(1, "why", "9999");
+    EXPECT_LINE(&why, "held by obedient_host[", "in CLOSE_WAIT (fd ");
+}
+
+Test(command_why, armed_connections_of_a_child_can_be_passed)
+{
+    struct scene scene = serve_client(WITH_SHIM, "127.0.0.1:9999");
+    host_close(&scene.server, scene.listener);
+    struct process why = LIBREUSE(1, "why", "9999");
+    EXPECT_LINE(&why, "0.0.0.0:9999", "EADDRINUSE  works");
+    expect_said(&why, "past 1 ESTABLISHED socket\n");
+    EXPECT_LINE(&why, "ESTABLISHED", "obedient_host");
+}
+
+Test(command_why, all_processes_of_a_listener_are_counted)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "0.0.0.0:9999");
+    fork_host(&server);
+    struct process why = LIBREUSE(1, "why", "9999");
+    EXPECT_LINE(&why, "LISTEN", " +1 ");
+}
+
+Test(command_why, only_the_address_that_is_asked_for_matters)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "127.0.0.2:9999");
+    LIBREUSE(0, "why", "127.0.0.1:9999");
+    LIBREUSE(1, "why", "127.0.0.2:9999");
+    LIBREUSE(1, "why", "*:9999");
+}
+
+Test(command_why, ipv6_addresses_stand_in_brackets)
+{
+    need_protocol(AF_INET6, 0);
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "[::1]:9999");
+    struct process why = LIBREUSE(1, "why", "[::1]:9999");
+    expect_said(&why, "listening on [::1]:9999");
+    LIBREUSE(0, "why", "127.0.0.1:9999");
+    struct process wrong = LIBREUSE(2, "why", "::1:9999");
+    expect_complaint(&wrong, "brackets");
+}
+
+Test(command_why, an_address_of_another_host_is_explained)
+{
+    struct process why = LIBREUSE(1, "why", "192.0.2.1:9999");
+    EXPECT_LINE(&why, "EADDRNOTAVAIL: not an address of this host", "ip address");
+}
+
+Test(command_why, a_udp_port_is_asked_about_with_udp)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    int fd = host_socket(&server, AF_INET, SOCK_DGRAM, 0);
+    EXPECT_SUCCESS(host_bind(&server, fd, "0.0.0.0:9999"));
+    struct process why = LIBREUSE(1, "why", "--udp", "9999");
+    expect_said(&why, "held by obedient_host[");
+    expect_not_said(&why, "SO_REUSEADDR");
+    LIBREUSE(0, "why", "9999");
+}
+
+Test(command_why, json_has_the_facts)
+{
+    leave_time_wait(WITHOUT_SHIM, "127.0.0.1:9999");
+    struct process why = LIBREUSE(1, "why", "--json", "0.0.0.0:9999");
+    expect_said(&why, "\"port\": 9999,");
+    expect_said(&why, "\"free\": false,");
+    expect_said(&why, "\"bind\": \"EADDRINUSE\",");
+    expect_said(&why, "\"time_wait\": 1,");
+    expect_said(&why, "\"state\": \"TIME_WAIT\",");
+    expect_said(&why, "\"seconds_left\": ");
+    struct process free = LIBREUSE(0, "why", "--json", "8888");
+    expect_said(&free, "\"free\": true,");
+}
+
+Test(command_why, nobody_is_told_what_cannot_be_seen)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "0.0.0.0:9999");
+    struct process why = LIBREUSE_AS_NOBODY(1, "why", "9999");
+    expect_said(&why, "held by a process that may not be looked into (uid 0) listening on");
+    EXPECT_LINE(&why, "?: its process may not be looked into", "CAP_SYS_PTRACE");
+}
+
+Test(command_why, nobody_may_not_try_a_privileged_port)
+{
+    struct process free = LIBREUSE_AS_NOBODY(3, "why", "80");
+    EXPECT_LINE(&free, "EACCES: ports below 1024 need CAP_NET_BIND_SERVICE");
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "0.0.0.0:80");
+    struct process held = LIBREUSE_AS_NOBODY(1, "why", "80");
+    EXPECT_LINE(&held, "0.0.0.0:80: held by", "listening on 0.0.0.0:80");
+}
+
+static struct process start_waiting(struct program program)
+{
+    program.path = LIBREUSE_PATH;
+    program.arguments[0] = "why";
+    program.arguments[1] = "--wait";
+    program.arguments[2] = "9999";
+    return start(program);
+}
+
+Test(command_why, wait_ends_when_the_port_is_free)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "0.0.0.0:9999");
+    struct process why = start_waiting((struct program){0});
+    for (int i = 0; i < 500; i++) {
+        pause_briefly();
+    }
+    cr_assert_not(has_ended(&why));
+    end_by_signal(&server.process, SIGKILL);
+    expect_exit(&why, 0);
+    expect_said(&why, "0.0.0.0:9999: free\n");
+    cr_assert_str_empty(errors_of(&why), "there is no terminal for a countdown");
+}
+
+/* A terminal: the master's side, and the name of the slave's. */
+static int open_terminal(int *slave)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    cr_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0, "no terminal: %s",
+              strerror(errno));
+    *slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    cr_assert_geq(*slave, 0, "no terminal: %s", strerror(errno));
+    return master;
+}
+
+Test(command_why, wait_counts_down_on_a_terminal)
+{
+    leave_time_wait(WITHOUT_SHIM, "127.0.0.1:9999");
+    int slave;
+    int master = open_terminal(&slave);
+    struct process why = start_waiting((struct program){.errors = slave});
+    char text[256] = "";
+    ssize_t got = read(master, text, sizeof text - 1);
+    cr_assert_gt(got, 0);
+    cr_assert_not_null(strstr(text, "port 9999: free in "), "%s", text);
+    LIBREUSE(0, "free", "--yes", "9999");
+    expect_exit(&why, 0);
+}
+
+Test(command_why, wrong_arguments_are_named)
+{
+    static const char *const wrong[] = {
+        "",         "0",       "65536", "99999999999",   "-1", "http", "1:", ":",
+        "1.2.3:80", "[::1:80", "[]:80", "[::1%nope]:80", "+80"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct process why = LIBREUSE(2, "why", wrong[i]);
+        expect_complaint(&why, "libreuse why --help");
+    }
+    struct process none = LIBREUSE(2, "why");
+    expect_complaint(&none, "expected one [ADDRESS:]PORT");
+    struct process option = LIBREUSE(2, "why", "--never", "80");
+    expect_complaint(&option, "--never: no such option");
+}
