@@ -92,6 +92,26 @@ test-sanitized: ## run the unit tests with AddressSanitizer and UndefinedBehavio
 	    FRAME=16384 CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
 	    test-unit
 
+# Fuzzing needs clang with libFuzzer (Debian: libclang-rt-14-dev, or that of another version).
+FUZZ_CC      ?= clang
+FUZZ_SECONDS ?= 15
+FUZZ_FLAGS   := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+                -fno-sanitize-recover=all -Wno-frame-larger-than
+FUZZ_SHIM    := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(filter-out shim/interpose.c,$(wildcard shim/*.c)))
+FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+any_frame     = $(filter-out -Wframe-larger-than=%,$(1)) # sanitizers make large frames
+
+.PHONY: fuzz
+fuzz: $(FUZZERS) ## feed the parsers random bytes, with ASan and UBSan (FUZZ_SECONDS=n for each)
+	$(Q)set -e; for name in $(notdir $(FUZZERS)); do \
+	    seeds=tests/fuzz/seeds/$$name; \
+	    [ -d $$seeds ] || seeds=; \
+	    mkdir -p $(BUILD)/fuzz/corpus/$$name; \
+	    echo "fuzzing $$name for $(FUZZ_SECONDS) s"; \
+	    $(BUILD)/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=5 -max_len=4096 -verbosity=0 \
+	        -artifact_prefix=$(BUILD)/fuzz/$$name- $(BUILD)/fuzz/corpus/$$name $$seeds; \
+	done
+
 .PHONY: lint
 lint: all ## check format, scripts, and what the built library needs and exports
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
@@ -232,5 +252,17 @@ $(BUILD)/tests/unit/run: $(UNIT) $(UNIT_SUPPORT) $(filter-out %/interpose.o,$(SH
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcriterion -pthread -ldl
 
+$(FUZZ_SHIM): $(BUILD)/fuzz/%.o: %.c $(EVERYTHING)
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $@"
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(call any_frame,$(SHIM_FLAGS)) \
+	    -c -o $@ $<
+
+$(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_SHIM) $(EVERYTHING)
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $@"
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $(call any_frame,$(TEST_FLAGS)) -o $@ $< \
+	    $(FUZZ_SHIM) -ldl
+
 DEPENDENCIES := $(SHIM) $(CLI) $(DEMO) $(SUPPORT) $(BEHAVIOUR) $(UNIT)
--include $(DEPENDENCIES:.o=.d) $(addsuffix .d,$(SERVERS) $(HOSTS)) $(HOST_LIBS:.so=.d)
+-include $(DEPENDENCIES:.o=.d) $(FUZZ_SHIM:.o=.d) $(addsuffix .d,$(SERVERS) $(HOSTS) $(FUZZERS)) $(HOST_LIBS:.so=.d)

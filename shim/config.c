@@ -107,8 +107,16 @@ static const char *const log_names[] = {
     [LOG_SYSLOG] = "syslog", [LOG_NONE] = "none",
 };
 
+/* Paths that lead to descriptor 2, whatever the program has made of it. */
+static const char *const stderr_paths[] = {"/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"};
+enum { STDERR_PATHS = sizeof stderr_paths / sizeof stderr_paths[0] };
+
 static bool parse_log(const char *value)
 {
+    if (word(value, stderr_paths, STDERR_PATHS) < STDERR_PATHS) {
+        log_to = LOG_STDERR;
+        return true;
+    }
     if (value[0] == '/' && strlen(value) < LOG_PATH_SIZE) {
         copy_text(log_path, LOG_PATH_SIZE, value);
         log_to = LOG_FILE;

@@ -54,7 +54,7 @@ void explain_owner(struct line *line, const struct holder *holder)
         [OWNER_FOUND] = "",
         [OWNER_NONE] = "no process any more",
         [OWNER_FORBIDDEN] = "a process that may not be looked into",
-        [OWNER_HIDDEN] = "a process that cannot be seen from here",
+        [OWNER_HIDDEN] = "a process that cannot be seen from here, or is gone by now",
         [OWNER_TIME_UP] = "a process that was not found in time",
         [OWNER_NO_PROC] = "a process that cannot be looked up, without /proc",
     };
@@ -94,6 +94,36 @@ static bool covers_ipv4(const struct holder *holder, const struct address *asked
            IN6_IS_ADDR_UNSPECIFIED(&holder->local.as.in6.sin6_addr);
 }
 
+/* Without netlink nothing tells whether IPV6_V6ONLY is set. */
+static void write_cover(struct line *line, const struct event *event)
+{
+    line_text(line, event->holders->source == HOLDERS_BY_SOCK_DIAG
+                        ? ", which takes IPv4, too, because IPV6_V6ONLY is not set on it"
+                        : ", which takes IPv4, too, unless IPV6_V6ONLY is set on it");
+    line_text(line, "; bind only one of the two, or set that option before [::] is bound");
+}
+
+static void write_what_to_do(struct line *line, const struct event *event)
+{
+    const struct holder *holder = &event->holders->named;
+    if (covers_ipv4(holder, event->address)) {
+        write_cover(line, event);
+    } else if (holder->owner.this_process) {
+        line_text(line, "; close that socket first, or bind another address");
+    } else {
+        line_text(line, "; stop that one, or move one of the two to another port");
+    }
+}
+
+/* Where only /proc can be read, a bound socket may be the real holder, or hold the port as well. */
+static void write_doubt(struct line *line, const struct holders *holders)
+{
+    if (!holders->bound_seen) {
+        line_text(line, " (or by a socket that is bound and does not listen, which cannot be seen "
+                        "here)");
+    }
+}
+
 static void explain_listener(struct line *line, const struct event *event)
 {
     const struct holder *holder = &event->holders->named;
@@ -102,11 +132,10 @@ static void explain_listener(struct line *line, const struct event *event)
     line_text(line, " listening on ");
     address_write(line, &holder->local);
     write_fd(line, holder);
-    if (covers_ipv4(holder, event->address)) {
-        line_text(line, ", which takes IPv4, too, because IPV6_V6ONLY is not set on it");
-    } else if (!holder->owner.this_process) {
-        line_text(line, "; stop that one, or move one of the two to another port");
+    if (event->holders->unsure > 0) {
+        write_doubt(line, event->holders);
     }
+    write_what_to_do(line, event);
 }
 
 static void explain_bound(struct line *line, const struct event *event)
@@ -117,13 +146,14 @@ static void explain_bound(struct line *line, const struct event *event)
     line_text(line, ", bound to ");
     address_write(line, &holder->local);
     write_fd(line, holder);
-    if (event->rescue != RESCUE_NOT_TCP && !holder->owner.this_process) {
-        line_text(line, " and not listening: a server that is about to, a port that serves as a "
-                        "lock, or a client with a fixed source port");
+    if (event->rescue != RESCUE_NOT_TCP) {
+        line_text(line, " and not listening");
+        if (!holder->owner.this_process) {
+            line_text(line, ": a server that is about to, a port that serves as a lock, or a "
+                            "client with a fixed source port");
+        }
     }
-    if (covers_ipv4(holder, event->address)) {
-        line_text(line, "; it takes IPv4, too, because IPV6_V6ONLY is not set on it");
-    }
+    write_what_to_do(line, event);
 }
 
 static bool in_local_port_range(const struct holders *holders, unsigned int port)
@@ -156,6 +186,7 @@ static void explain_connection(struct line *line, const struct event *event)
     line_text(line, state_names[holder->state]);
     write_fd(line, holder);
     write_rest(line, event->holders);
+    write_doubt(line, event->holders);
     if (!outgoing) {
         line_text(line,
                   in_range ? "; if an earlier run accepted it" : "; an earlier run accepted it");
@@ -191,17 +222,12 @@ static void explain_remains(struct line *line, const struct event *event)
     if (tried && holders->bound_seen) {
         line_text(line, " of a run without SO_REUSEADDR");
     }
-    const uint32_t left = holders->named.state == STATE_TIME_WAIT ? holders->time_wait_ms
-                                                                  : holders->named.remaining_ms;
-    if (holders->named.timed || holders->named.state == STATE_TIME_WAIT) {
+    if (holders->timed_ms > 0) {
         line_text(line, holders->total == 1 ? ", for " : ", the last for ");
-        write_seconds(line, left);
+        write_seconds(line, holders->timed_ms);
     }
-    if (!holders->bound_seen) {
-        line_text(line, " (or by a socket that is bound and does not listen, which cannot be seen "
-                        "here)");
-    }
-    if (event->kind != EVENT_WAITING) {
+    write_doubt(line, holders);
+    if (tried && event->kind == EVENT_BIND_FAILED) {
         write_ways_out(line, address_port(event->address));
     }
 }
@@ -241,8 +267,8 @@ static void explain_unix(struct line *line, const struct event *event)
     static const char *const files[] = {
         [FILE_NOT_ASKED] = "a socket that cannot be seen has this name",
         [FILE_IN_USE] = "a socket is bound to this file, in another network namespace or unseen",
-        [FILE_LEFT_OVER] = "the file is left over from a process that has ended, and no socket is "
-                           "bound to it: remove it",
+        [FILE_LEFT_OVER] = "the file is a leftover of a process that has ended: no socket is bound "
+                           "to it, and it can be removed",
         [FILE_UNSURE] = "there is a socket's file already; whether a socket is bound to it may not "
                         "be found out from here",
         [FILE_NO_SOCKET] =
@@ -251,7 +277,7 @@ static void explain_unix(struct line *line, const struct event *event)
         [FILE_UNREACHABLE] = "there was a file, which cannot be looked at or is gone by now",
     };
     const struct holders *holders = event->holders;
-    if (holders->total == 0) {
+    if (holders->total == 0 || holders->file == FILE_LEFT_OVER) {
         line_text(line, files[holders->file]);
         return;
     }

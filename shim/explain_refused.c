@@ -28,6 +28,8 @@ static const struct {
     {EFAULT, "EFAULT", "the address lies in memory that cannot be read"},
     {EINTR, "EINTR", "interrupted"},
     {EINVAL, "EINVAL", "the socket's state or the form of the address does not allow it"},
+    {EMFILE, "EMFILE", "the process has no descriptor left"},
+    {ENFILE, "ENFILE", "the system has no descriptor left"},
     {EIO, "EIO", "input/output error"},
     {EISCONN, "EISCONN", "the socket is connected"},
     {ELOOP, "ELOOP", "too many symbolic links in the path"},

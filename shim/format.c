@@ -28,7 +28,12 @@ static void write_program(struct line *line)
     if (name[0] == '\0' && kernel_thread_name(thread)) {
         name = thread;
     }
-    line_escaped(line, name, strnlen(name, sizeof program - 1));
+    struct line part = *line; /* with its escapes no longer than without: others need room, too */
+    if (part.size - part.length > sizeof program) {
+        part.size = part.length + sizeof program;
+    }
+    line_escaped(&part, name, strnlen(name, sizeof program - 1));
+    line->length = part.length;
 }
 
 static void write_pid(struct line *line)
@@ -206,7 +211,8 @@ static bool has_left_out(const struct event *event)
 
 static bool has_holders(const struct event *event)
 {
-    return event->holders != NULL && event->holders->total > 0;
+    return event->holders != NULL && event->holders->total > 0 &&
+           event->holders->file != FILE_LEFT_OVER;
 }
 
 static bool has_holder_peer(const struct event *event)
@@ -261,41 +267,46 @@ static const struct {
 };
 enum { FACTS = sizeof facts / sizeof facts[0] };
 
-/* ,"name":value or ,"name":"text". A fact for which there is no room is left out whole. */
-static void json_fact(struct line *line, const char *name, bool is_number,
-                      void (*write)(struct line *line, const struct event *event),
-                      const struct event *event)
+/* Bytes that are kept for the message: facts that would take them are left out. */
+enum { MESSAGE_ROOM = 160 };
+
+/* A fact for which there is no room is left out whole, and so what `before` it was is restored. */
+static void keep_if_whole(struct line *line, size_t before)
 {
-    const size_t before = line->length;
-    const char *quote = is_number ? "" : "\"";
-    line_text(line, ",\"");
-    line_text(line, name);
-    line_text(line, "\":");
-    line_text(line, quote);
-    const size_t start = line->length;
-    write(line, event);
-    line_escape_json(line, start);
-    line_text(line, quote);
     if (line_is_full(line)) {
         line->length = before;
     }
 }
 
+static void json_fact(struct line *line, const struct event *event, size_t fact)
+{
+    const size_t before = line->length;
+    const char *quote = facts[fact].is_number ? "" : "\"";
+    line_text(line, ",\"");
+    line_text(line, facts[fact].json);
+    line_text(line, "\":");
+    line_text(line, quote);
+    const size_t start = line->length;
+    facts[fact].write(line, event);
+    line_escape_json(line, start);
+    line_text(line, quote);
+    keep_if_whole(line, before);
+}
+
 void format_json(struct line *line, const struct event *event)
 {
-    static const char message[] = ",\"message\":\"";
     static const char end[] = "\"}";
-    line->size -= sizeof message - 1 + sizeof end - 1; /* these two always have room */
+    line->size -= MESSAGE_ROOM;
     line_text(line, "{\"time\":\"");
     format_time(line, kernel_wall_milliseconds());
     line_text(line, "\"");
     for (size_t i = 0; i < FACTS; i++) {
         if (facts[i].is_there(event)) {
-            json_fact(line, facts[i].json, facts[i].is_number, facts[i].write, event);
+            json_fact(line, event, i);
         }
     }
-    line->size += sizeof message - 1;
-    line_text(line, message);
+    line->size += MESSAGE_ROOM - (sizeof end - 1);
+    line_text(line, ",\"message\":\"");
     const size_t start = line->length;
     explain_event(line, event); /* is cut where there is no room for all of it */
     line_escape_json(line, start);
@@ -304,25 +315,29 @@ void format_json(struct line *line, const struct event *event)
     line_end(line);
 }
 
-static void journal_field(struct line *line, const char *name)
+static void journal_fact(struct line *line, const struct event *event, size_t fact)
 {
-    line_text(line, name);
+    const size_t before = line->length;
+    line_text(line, "\n");
+    line_text(line, facts[fact].journal);
     line_text(line, "=");
+    facts[fact].write(line, event);
+    keep_if_whole(line, before);
 }
 
 void format_journal(struct line *line, const struct event *event)
 {
-    journal_field(line, "PRIORITY");
+    line->size -= MESSAGE_ROOM;
+    line_text(line, "PRIORITY=");
     line_number(line, (unsigned int)event_level(event->kind) + LEVEL_ERR_PRIORITY);
     line_text(line, "\nSYSLOG_IDENTIFIER=libreuse\nMESSAGE_ID=");
     line_text(line, event_message_id(event->kind));
     for (size_t i = 0; i < FACTS; i++) {
         if (facts[i].journal != NULL && facts[i].is_there(event)) {
-            line_text(line, "\n");
-            journal_field(line, facts[i].journal);
-            facts[i].write(line, event);
+            journal_fact(line, event, i);
         }
     }
+    line->size += MESSAGE_ROOM;
     line_text(line, "\nMESSAGE=");
     write_message(line, event);
     line_end(line);

@@ -1,6 +1,6 @@
 /*
- * An event in the form that a sink takes: one record each, ended by a newline. Async-signal-safe;
- * errno is left changed.
+ * An event in the form that a sink takes: one record each, ended by a newline. The line must have
+ * room for 256 bytes at least. Async-signal-safe; errno is left changed.
  */
 #ifndef LIBREUSE_FORMAT_H
 #define LIBREUSE_FORMAT_H

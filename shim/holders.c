@@ -174,6 +174,9 @@ static void count(void *context, const struct listed *socket)
     if (socket->state == STATE_TIME_WAIT && socket->remaining_ms > holders->time_wait_ms) {
         holders->time_wait_ms = socket->remaining_ms;
     }
+    if (socket->timed && socket->remaining_ms > holders->timed_ms) {
+        holders->timed_ms = socket->remaining_ms;
+    }
 }
 
 /* Sockets of AF_INET do not meet one that is for IPv6 alone. */

@@ -75,6 +75,7 @@ struct holders {
     unsigned int unsure; /* of these: counted, though what is not known of them may clear them */
     unsigned int count[STATES];
     uint32_t time_wait_ms; /* until the last of STATE_TIME_WAIT is gone */
+    uint32_t timed_ms;     /* until the last of all that are timed is gone */
     struct holder named; /* where `total` is not 0: a listener before all others, see enum state */
     /* net.ipv4.ip_local_port_range, where `named` is a connection; 0 where that is not known */
     unsigned int first_local_port;

@@ -94,6 +94,20 @@ bool kernel_is_past(int64_t milliseconds)
     return now == 0 || now >= milliseconds;
 }
 
+uint64_t kernel_birth(int fd)
+{
+#ifdef SYS_statx
+    struct statx facts;
+    if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_BTIME, &facts) == 0 &&
+        (facts.stx_mask & STATX_BTIME) != 0) {
+        return (uint64_t)facts.stx_btime.tv_sec * 1000000000 + facts.stx_btime.tv_nsec;
+    }
+#else
+    (void)fd;
+#endif
+    return 0;
+}
+
 bool kernel_thread_name(char name[KERNEL_NAME_SIZE])
 {
     return syscall(SYS_prctl, PR_GET_NAME, name) == 0;

@@ -33,6 +33,10 @@ bool kernel_file(int fd, struct kernel_file *file);
 /* CLOCK_REALTIME in milliseconds since 1970; 0 where the clock is refused. */
 int64_t kernel_wall_milliseconds(void);
 
+/* When an open file was created, in nanoseconds; 0 where that is not told (statx(2), Linux 4.11).
+ */
+uint64_t kernel_birth(int fd);
+
 /* The name of the calling thread, NUL-terminated: that of the program, until it is changed. */
 enum { KERNEL_NAME_SIZE = 16 };
 bool kernel_thread_name(char name[KERNEL_NAME_SIZE]);

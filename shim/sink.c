@@ -1,7 +1,8 @@
 #include "sink.h"
 
+#include "log_file.h"
+
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -13,12 +14,14 @@
 
 /* What descriptor 2 was at load. Written before `prepared` is set, and never again. */
 static struct kernel_file at_load;
+static uint64_t birth_at_load;
 static bool open_at_load;
 static atomic_bool prepared;
 
 void sink_prepare(void)
 {
     open_at_load = kernel_file(STDERR_FILENO, &at_load);
+    birth_at_load = open_at_load ? kernel_birth(STDERR_FILENO) : 0;
     prepared = true;
 }
 
@@ -62,62 +65,50 @@ static bool write_with_signals_held(int fd, const char *record, size_t length)
     return written;
 }
 
+static bool is_same(const struct kernel_file *one, const struct kernel_file *other)
+{
+    return one->device == other->device && one->inode == other->inode;
+}
+
+/*
+ * A terminal or a pipe that has room for one byte is writable, and makes a longer write wait for
+ * the rest, or other writers take the room first. So it is opened once more, not to wait. Where
+ * that is not possible, poll(2) must be enough.
+ */
+static bool write_without_waiting(const struct kernel_file *file, const char *record, size_t length)
+{
+    const int fd = kernel_open_as(AT_FDCWD, "/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY, 0);
+    if (fd < 0) {
+        return write_with_signals_held(STDERR_FILENO, record, length);
+    }
+    struct kernel_file opened;
+    const bool written = kernel_file(fd, &opened) && is_same(&opened, file) &&
+                         write_with_signals_held(fd, record, length);
+    kernel_close(fd);
+    return written;
+}
+
 bool sink_stderr(const char *record, size_t length)
 {
     struct kernel_file then;
     struct kernel_file now;
-    if (!sink_stderr_at_load(&then) || !kernel_file(STDERR_FILENO, &now) ||
-        now.device != then.device || now.inode != then.inode) {
+    if (!sink_stderr_at_load(&then) || !kernel_file(STDERR_FILENO, &now) || !is_same(&now, &then)) {
         return false;
     }
     if (S_ISSOCK(now.mode)) {
         return kernel_send(STDERR_FILENO, record, length) == (long)length;
     }
-    return write_with_signals_held(STDERR_FILENO, record, length);
-}
-
-/*
- * Opens one step of a path. The folder that is open already cannot be exchanged for another by
- * somebody who may write to it; where everybody may, a symbolic link could be anybody's.
- */
-static int open_step(int folder, const char *name, int flags)
-{
-    struct kernel_file file;
-    const bool trusted = kernel_file(folder, &file) && (file.mode & S_IWOTH) == 0;
-    return kernel_open_as(folder, name, trusted ? flags : flags | O_NOFOLLOW, 0640);
-}
-
-static int open_log(const char *path)
-{
-    int fd = kernel_open_as(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
-    while (fd >= 0 && *path == '/') {
-        path += strspn(path, "/");
-        const size_t length = strcspn(path, "/");
-        char name[NAME_MAX + 1];
-        if (length == 0 || length >= sizeof name) {
-            break;
-        }
-        memcpy(name, path, length);
-        name[length] = '\0';
-        path += length;
-        const int how = *path == '/' ? O_PATH | O_DIRECTORY
-                                     : O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY;
-        const int next = open_step(fd, name, how);
-        kernel_close(fd);
-        fd = next;
-        if (*path == '\0') {
-            return fd;
-        }
+    if (S_ISCHR(now.mode) || S_ISFIFO(now.mode)) {
+        return write_without_waiting(&now, record, length);
     }
-    if (fd >= 0) {
-        kernel_close(fd);
-    }
-    return -1;
+    /* A file that was deleted may have left its inode to another, which is younger. */
+    return (!prepared || kernel_birth(STDERR_FILENO) == birth_at_load) &&
+           write_with_signals_held(STDERR_FILENO, record, length);
 }
 
 bool sink_file(const char *path, const char *record, size_t length)
 {
-    const int fd = open_log(path);
+    const int fd = log_file_open(path);
     if (fd < 0) {
         return false;
     }

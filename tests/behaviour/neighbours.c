@@ -261,17 +261,6 @@ Test(neighbours, a_second_udp_socket_is_refused_over_ipv6)
     check_udp(AF_INET6, "[::]:9999");
 }
 
-static void set_network(const char *name, const char *value)
-{
-    char path[128];
-    snprintf(path, sizeof path, "/proc/sys/net/ipv4/%s", name);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, value, strlen(value)) < 0) {
-        skip_because("a test may not set %s: %s", path, strerror(errno));
-    }
-    close(fd);
-}
-
 /*
  * All ephemeral ports are taken, by a socket with SO_REUSEADDR that does not listen. With
  * ip_autobind_reuse=1 the kernel would hand its port to a second socket with SO_REUSEADDR.
@@ -280,8 +269,8 @@ Test(neighbours, port_0_is_refused_when_no_ephemeral_port_is_free)
 {
     WITHOUT_AND_WITH_SHIM(shim)
     {
-        set_network("ip_local_port_range", "40000 40000");
-        set_network("ip_autobind_reuse", "1");
+        set_network("ipv4/ip_local_port_range", "40000 40000");
+        set_network("ipv4/ip_autobind_reuse", "1");
         struct host host = start_host(shim);
         int holder = host_tcp_socket(&host);
         host_set_option(&host, holder, SOL_SOCKET, SO_REUSEADDR, 1);

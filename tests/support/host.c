@@ -2,13 +2,14 @@
 
 #include "deadline.h"
 #include "orders.h"
-#include "sockets.h"
+#include "skip.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -49,15 +50,20 @@ static struct answer receive_answer(struct host *host)
     return answer;
 }
 
+static void send_order(struct host *host, struct order order)
+{
+    ssize_t sent = send(host->channel, &order, sizeof order, MSG_NOSIGNAL);
+    cr_assert_eq(sent, (ssize_t)sizeof order, "the host has died; it wrote:\n%s",
+                 errors_of(&host->process));
+}
+
 static struct answer tell(struct host *host, struct order order)
 {
     struct system_calls *trace = host->trace;
     if (trace != NULL) {
         begin_trace(host->process.pid);
     }
-    ssize_t sent = send(host->channel, &order, sizeof order, MSG_NOSIGNAL);
-    cr_assert_eq(sent, (ssize_t)sizeof order, "the host has died; it wrote:\n%s",
-                 errors_of(&host->process));
+    send_order(host, order);
     if (trace != NULL) {
         end_trace(host->process.pid, trace);
         host->trace = NULL;
@@ -122,10 +128,7 @@ struct host start_host(enum shim shim)
 
 static void tell_to_exit(struct host *host)
 {
-    struct order order = {.kind = ORDER_EXIT};
-    ssize_t sent = send(host->channel, &order, sizeof order, MSG_NOSIGNAL);
-    cr_assert_eq(sent, (ssize_t)sizeof order, "the host has died; it wrote:\n%s",
-                 errors_of(&host->process));
+    send_order(host, (struct order){.kind = ORDER_EXIT});
 }
 
 void end_host(struct host *host)
@@ -174,6 +177,13 @@ int host_bind(struct host *host, int fd, const char *address)
     return error_of(tell(host, order_with_address(ORDER_BIND, fd, address)));
 }
 
+int host_bind_to(struct host *host, int fd, const struct address *address)
+{
+    struct order order = {.kind = ORDER_BIND, .arguments = {fd}, .length = address->length};
+    memcpy(order.bytes, &address->storage, sizeof address->storage);
+    return error_of(tell(host, order));
+}
+
 int host_bind_at(struct host *host, int fd, uintptr_t pointer, uint32_t length)
 {
     return error_of(tell(
@@ -191,9 +201,36 @@ int host_bind_in_vfork(struct host *host, int fd, const char *address)
                      "bind() in a child");
 }
 
+int host_listen_with_queue(struct host *host, int fd, int backlog)
+{
+    return error_of(tell(host, (struct order){.kind = ORDER_LISTEN, .arguments = {fd, backlog}}));
+}
+
 int host_listen(struct host *host, int fd)
 {
-    return error_of(tell(host, (struct order){.kind = ORDER_LISTEN, .arguments = {fd, 16}}));
+    return host_listen_with_queue(host, fd, 16);
+}
+
+void host_begin_bind(struct host *host, int fd, const char *address)
+{
+    send_order(host, order_with_address(ORDER_BIND, fd, address));
+}
+
+bool host_has_bound(struct host *host)
+{
+    struct pollfd channel = {.fd = host->channel, .events = POLLIN};
+    return poll(&channel, 1, 0) > 0;
+}
+
+int host_end_bind(struct host *host)
+{
+    return error_of(receive_answer(host));
+}
+
+void expect_exit_in_listen(struct host *host, int fd, int status)
+{
+    send_order(host, (struct order){.kind = ORDER_LISTEN, .arguments = {fd, 16}});
+    expect_exit(&host->process, status);
 }
 
 int host_connect(struct host *host, int fd, const char *address)
@@ -281,6 +318,50 @@ void host_limit_files(struct host *host, int size)
 void host_use_up_descriptors(struct host *host)
 {
     number_of(tell(host, (struct order){.kind = ORDER_USE_UP_FDS}), "using up all descriptors");
+}
+
+/* The test ends as skipped where the host may not do it. */
+static void need_success(struct answer answer, const char *what)
+{
+    if (answer.result != 0) {
+        skip_because("a host may not %s here: %s", what, strerror(answer.error));
+    }
+}
+
+void host_become_user(struct host *host, unsigned id)
+{
+    need_success(tell(host, (struct order){.kind = ORDER_BECOME_USER, .arguments = {id}}),
+                 "become another user");
+}
+
+void host_drop_rights(struct host *host)
+{
+    need_success(tell(host, (struct order){.kind = ORDER_DROP_RIGHTS}), "drop its capabilities");
+}
+
+void host_filter(struct host *host, long number, int64_t argument, uint32_t action)
+{
+    need_success(
+        tell(host, (struct order){.kind = ORDER_FILTER, .arguments = {number, argument, action}}),
+        "install a seccomp filter");
+}
+
+void host_chroot(struct host *host, const char *path)
+{
+    need_success(tell(host, order_with_text(ORDER_CHROOT, 0, path)), "chroot()");
+}
+
+void host_unshare(struct host *host, int flags)
+{
+    need_success(tell(host, (struct order){.kind = ORDER_UNSHARE, .arguments = {flags}}),
+                 "leave its namespaces");
+}
+
+void host_mount(struct host *host, const char *type, const char *folder, const char *options)
+{
+    char text[ORDER_BYTES];
+    snprintf(text, sizeof text, "%s %s %s", type, folder, options);
+    need_success(tell(host, order_with_text(ORDER_MOUNT, 0, text)), "mount a file system");
 }
 
 struct host fork_host(struct host *host)

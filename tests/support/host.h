@@ -10,6 +10,7 @@
 #define LIBREUSE_TESTS_HOST_H
 
 #include "process.h"
+#include "sockets.h"
 #include "syscalls.h"
 
 #include <criterion/criterion.h>
@@ -54,10 +55,22 @@ int host_tcp_socket(struct host *host);
 int host_socket(struct host *host, int family, int type, int protocol);
 
 int host_bind(struct host *host, int fd, const char *address);
+int host_bind_to(struct host *host, int fd, const struct address *address);
 int host_bind_at(struct host *host, int fd, uintptr_t pointer, uint32_t length);
 int host_bind_at_edge(struct host *host, int fd, const char *address);
 int host_bind_in_vfork(struct host *host, int fd, const char *address);
 int host_listen(struct host *host, int fd);
+int host_listen_with_queue(struct host *host, int fd, int backlog);
+
+/* A bind() that takes its time: the test goes on meanwhile. Nothing else may be told until the end.
+ */
+void host_begin_bind(struct host *host, int fd, const char *address);
+bool host_has_bound(struct host *host); /* or has failed to */
+int host_end_bind(struct host *host);
+
+/* A listen() that ends the host with this status. */
+void expect_exit_in_listen(struct host *host, int fd, int status);
+
 int host_connect(struct host *host, int fd, const char *address);
 int host_accept(struct host *host, int fd);
 void host_close(struct host *host, int fd);
@@ -76,6 +89,18 @@ int host_open(struct host *host, const char *path);
 void host_write(struct host *host, int fd, const char *text);
 void host_limit_files(struct host *host, int size);
 void host_use_up_descriptors(struct host *host);
+
+/*
+ * What hosts do to themselves, or what is done to them before they start: another user than root,
+ * no capabilities, a seccomp filter (see filter.h), another root folder, other namespaces, other
+ * file systems. The running test ends as skipped where the machine does not allow it.
+ */
+void host_become_user(struct host *host, unsigned id);
+void host_drop_rights(struct host *host);
+void host_filter(struct host *host, long number, int64_t argument, uint32_t action);
+void host_chroot(struct host *host, const char *path);
+void host_unshare(struct host *host, int flags);
+void host_mount(struct host *host, const char *type, const char *folder, const char *options);
 
 /* The host forks; the child obeys too. Once for a host. */
 struct host fork_host(struct host *host);

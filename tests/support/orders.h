@@ -39,6 +39,12 @@ enum order_kind {
     ORDER_BLOCK,         /* signal */
     ORDER_RAISE,         /* signal */
     ORDER_IS_PENDING,    /* signal */
+    ORDER_BECOME_USER,   /* user and group id */
+    ORDER_DROP_RIGHTS,   /* gives all capabilities(7) up */
+    ORDER_FILTER,        /* system call, its first argument or FILTER_ANY, action: see filter.h */
+    ORDER_UNSHARE,       /* flags of unshare(2) */
+    ORDER_MOUNT,         /* flags; "TYPE FOLDER OPTIONS" */
+    ORDER_CHROOT,        /* the path */
     ORDER_EXIT           /* status */
 };
 

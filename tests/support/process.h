@@ -21,7 +21,7 @@ struct program {
     const char *title;           /* argv[0]; NULL: the path */
     enum shim shim;              /* whether LD_PRELOAD names the shim */
     const char *arguments[8];    /* after argv[0]; ends with NULL */
-    const char *settings[4];     /* environment, "NAME=value"; ends with NULL */
+    const char *settings[8];     /* environment, "NAME=value"; ends with NULL */
     const char *preloaded_first; /* another library, named in LD_PRELOAD in front of the shim */
     const char *preloaded_last;  /* another library, named in LD_PRELOAD after the shim */
     int input;                   /* becomes descriptor 0; 0: /dev/null */

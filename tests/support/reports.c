@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Counts the lines of the process that begin so; `last` is what follows in the last of them. */
 static unsigned find_lines(const struct process *process, const char *beginning, char **last)
@@ -39,6 +40,44 @@ const char *expect_report(const struct process *process, const char *beginning)
     cr_assert_eq(found, 1, "%u reports of %s[%d] begin with \"%s\", not 1; it wrote:\n%s", found,
                  process->name, (int)process->pid, beginning, errors_of(process));
     return rest;
+}
+
+const char *last_report(const struct process *process, const char *beginning)
+{
+    char *rest = NULL;
+    find_lines(process, beginning, &rest);
+    cr_assert_not_null(rest, "no report of %s[%d] begins with \"%s\"; it wrote:\n%s", process->name,
+                       (int)process->pid, beginning, errors_of(process));
+    return rest;
+}
+
+bool is_not_found_in_time(const char *rest, unsigned tries)
+{
+    if (strstr(rest, "not found in time") == NULL || tries >= MOST_TRIES) {
+        return false;
+    }
+    nanosleep(&(struct timespec){.tv_sec = tries / 10, .tv_nsec = 1000000L << (tries % 10)}, NULL);
+    return true;
+}
+
+void expect_words(const char *rest, const char *words)
+{
+    cr_assert_not_null(strstr(rest, words), "\"%s\" is not in this report: %s", words, rest);
+}
+
+void expect_no_words(const char *rest, const char *words)
+{
+    cr_assert_null(strstr(rest, words), "\"%s\" is in this report: %s", words, rest);
+}
+
+unsigned long number_after(const char *rest, const char *words)
+{
+    expect_words(rest, words);
+    const char *number = strstr(rest, words) + strlen(words);
+    char *end;
+    unsigned long value = strtoul(number, &end, 10);
+    cr_assert(end != number, "no number follows \"%s\" in this report: %s", words, rest);
+    return value;
 }
 
 void expect_silence(const struct process *process)

@@ -7,6 +7,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -15,22 +18,25 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* In the abstract space a name begins with a zero byte; both kinds end where the length says. */
 static struct address unix_address(const char *name)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    /* In the abstract space the name begins with a zero byte and ends where the length says. */
     size_t size = strlen(name);
-    memcpy(address.sun_path + 1, name, size);
-    struct address result = {.length =
-                                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size)};
+    cr_assert_leq(size, sizeof address.sun_path, "too long for a socket: %s", name);
+    memcpy(address.sun_path, name, size);
+    if (name[0] == '@') {
+        address.sun_path[0] = '\0';
+    }
+    struct address result = {.length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size)};
     memcpy(&result.storage, &address, sizeof address);
     return result;
 }
 
 struct address address_from(const char *text)
 {
-    if (text[0] == '@') {
-        return unix_address(text + 1);
+    if (text[0] == '@' || text[0] == '/') {
+        return unix_address(text);
     }
     const char *colon = strrchr(text, ':');
     cr_assert_not_null(colon, "%s: not an address and a port", text);
@@ -43,6 +49,11 @@ struct address address_from(const char *text)
     struct address result = {.length = 0};
     struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = port};
     struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = port};
+    char *scope = strchr(host, '%');
+    if (scope != NULL) {
+        *scope = '\0';
+        ipv6.sin6_scope_id = (uint32_t)strtoul(scope + 1, NULL, 10);
+    }
     if (is_ipv6 && inet_pton(AF_INET6, host, &ipv6.sin6_addr) == 1) {
         result.length = sizeof ipv6;
         memcpy(&result.storage, &ipv6, sizeof ipv6);
@@ -132,6 +143,67 @@ unsigned count_leftovers(uint16_t local_port)
 {
     return count_in("/proc/self/net/tcp", local_port, is_other, TCP_LISTEN) +
            count_in("/proc/self/net/tcp6", local_port, is_other, TCP_LISTEN);
+}
+
+/* A line of /proc/self/net/tcp: both ends as the kernel has them in memory, ports as numbers. */
+struct ends {
+    uint32_t local;
+    unsigned local_port;
+    uint32_t peer;
+    unsigned peer_port;
+    unsigned state;
+};
+
+static void destroy_socket(int netlink, const struct ends *ends)
+{
+    struct {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 wanted;
+    } request = {
+        .header = {.nlmsg_len = sizeof request,
+                   .nlmsg_type = SOCK_DESTROY,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+        .wanted = {.sdiag_family = AF_INET,
+                   .sdiag_protocol = IPPROTO_TCP,
+                   .idiag_states = UINT32_MAX,
+                   .id = {.idiag_sport = htons((uint16_t)ends->local_port),
+                          .idiag_dport = htons((uint16_t)ends->peer_port),
+                          .idiag_src = {ends->local},
+                          .idiag_dst = {ends->peer},
+                          .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}},
+    };
+    struct {
+        struct nlmsghdr header;
+        struct nlmsgerr error;
+        char rest[256];
+    } reply;
+    cr_assert_eq(send(netlink, &request, sizeof request, 0), (ssize_t)sizeof request, "netlink: %s",
+                 strerror(errno));
+    ssize_t got = recv(netlink, &reply, sizeof reply, 0);
+    cr_assert_geq(got, (ssize_t)(sizeof reply.header + sizeof reply.error), "netlink: %s",
+                  strerror(errno));
+    if (reply.error.error != 0) {
+        skip_because("the kernel does not end a socket: %s", strerror(-reply.error.error));
+    }
+}
+
+void destroy_sockets(uint16_t local_port, int state)
+{
+    int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    cr_assert_geq(netlink, 0, "netlink: %s", strerror(errno));
+    FILE *list = fopen("/proc/self/net/tcp", "re");
+    cr_assert_not_null(list, "/proc/self/net/tcp: %s", strerror(errno));
+    char line[512];
+    struct ends ends;
+    while (fgets(line, sizeof line, list) != NULL) {
+        if (sscanf(line, " %*u: %" SCNx32 ":%x %" SCNx32 ":%x %x", &ends.local, &ends.local_port,
+                   &ends.peer, &ends.peer_port, &ends.state) == 5 &&
+            ends.local_port == local_port && (int)ends.state == state) {
+            destroy_socket(netlink, &ends);
+        }
+    }
+    fclose(list);
+    close(netlink);
 }
 
 void need_protocol(int family, int protocol)

@@ -18,7 +18,10 @@ struct address {
     socklen_t length;
 };
 
-/* "127.0.0.1:9999", "[::1]:9999", or "@name" for a name in the abstract AF_UNIX space. */
+/*
+ * "127.0.0.1:9999", "[::1]:9999", "[fe80::1%2]:9999" with the index of an interface, "/path" of an
+ * AF_UNIX socket, or "@name" for a name in the abstract AF_UNIX space.
+ */
 struct address address_from(const char *text);
 
 /* A client of the test's own: a connected socket. */
@@ -38,6 +41,12 @@ unsigned count_sockets(uint16_t local_port, int state);
 
 /* How many there are in any other state than TCP_LISTEN. */
 unsigned count_leftovers(uint16_t local_port);
+
+/*
+ * Ends all TCP sockets over IPv4 on this local port in this state, as if their time had come:
+ * SOCK_DESTROY of sock_diag(7). The test ends here as skipped, saying why, where the kernel cannot.
+ */
+void destroy_sockets(uint16_t local_port, int state);
 
 /*
  * The test ends here as skipped, saying why, where the kernel has no such sockets, or no IPv6 on

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,9 +23,19 @@
 /* The tracee is inside a system call or at its end; the signal is that of PTRACE_O_TRACESYSGOOD. */
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 
+/* Most stops come at once, and there are many of them. */
 static int wait_for_stop(pid_t pid)
 {
+    enum { IMPATIENT_TRIES = 200 };
     int status = 0;
+    for (int i = 0; i < IMPATIENT_TRIES; i++) {
+        if (waitpid(pid, &status, __WALL | WNOHANG) == pid) {
+            cr_assert(WIFSTOPPED(status), "the traced process ended, wait status 0x%x",
+                      (unsigned)status);
+            return status;
+        }
+        sched_yield();
+    }
     EVENTUALLY(waitpid(pid, &status, __WALL | WNOHANG) == pid);
     cr_assert(WIFSTOPPED(status), "the traced process ended, wait status 0x%x", (unsigned)status);
     return status;
@@ -79,13 +90,32 @@ static bool is_setsockopt(const struct __ptrace_syscall_info *info)
     return is;
 }
 
-void end_trace(pid_t pid, struct system_calls *calls)
+void run_to_first_call(pid_t pid)
 {
     struct __ptrace_syscall_info info;
     do {
         next_call(pid, &info);
     } while (info.entry.nr != SYS_getppid);
+}
 
+bool run_to_next_call(pid_t pid, uint64_t *number)
+{
+    struct __ptrace_syscall_info info;
+    next_call(pid, &info);
+    *number = info.entry.nr;
+    return info.entry.nr != SYS_getppid;
+}
+
+void let_go(pid_t pid)
+{
+    cr_assert_eq(ptrace(PTRACE_DETACH, pid, NOTHING, NOTHING), 0, "PTRACE_DETACH: %s",
+                 strerror(errno));
+}
+
+void end_trace(pid_t pid, struct system_calls *calls)
+{
+    struct __ptrace_syscall_info info;
+    run_to_first_call(pid);
     calls->count = 0;
     calls->has_setsockopt = false;
     for (next_call(pid, &info); info.entry.nr != SYS_getppid; next_call(pid, &info)) {
@@ -95,8 +125,7 @@ void end_trace(pid_t pid, struct system_calls *calls)
         calls->has_setsockopt = calls->has_setsockopt || is_setsockopt(&info);
         calls->count++;
     }
-    cr_assert_eq(ptrace(PTRACE_DETACH, pid, NOTHING, NOTHING), 0, "PTRACE_DETACH: %s",
-                 strerror(errno));
+    let_go(pid);
 }
 
 const char *describe_calls(const struct system_calls *calls)

@@ -23,8 +23,18 @@ struct system_calls {
  */
 void begin_trace(pid_t pid);
 
+/* Lets the process run to its first getppid(). */
+void run_to_first_call(pid_t pid);
+
 /* Lets the process run to its second getppid(), with what it did since the first, and lets go. */
 void end_trace(pid_t pid, struct system_calls *calls);
+
+/*
+ * The same in steps: lets the process run to its next call, which it has not made yet. False where
+ * that is the second getppid(): then, or after any step, let_go() ends the trace.
+ */
+bool run_to_next_call(pid_t pid, uint64_t *number);
+void let_go(pid_t pid);
 
 /* The numbers of the first calls as text, for the message of a failed assertion; until the next
  * use. */

@@ -1,0 +1,17 @@
+/*
+ * Opens the file that LIBREUSE_LOG names. Where everybody may write to a folder, a symbolic link in
+ * it could be anybody's, and is not followed: neither as the file, nor on the way to it, nor on the
+ * way that another link leads. So the path is walked step by step, from folder to open folder.
+ *
+ * Async-signal-safe. errno is left changed.
+ */
+#ifndef LIBREUSE_LOG_FILE_H
+#define LIBREUSE_LOG_FILE_H
+
+/*
+ * A descriptor for appending, which does not wait and is for kernel_close(); the file is created
+ * with mode 0640 where it does not exist. -1 where it cannot be opened or must not be.
+ */
+int log_file_open(const char *path);
+
+#endif
