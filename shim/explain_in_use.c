@@ -271,9 +271,7 @@ static void explain_unix(struct line *line, const struct event *event)
                            "to it, and it can be removed",
         [FILE_UNSURE] = "there is a socket's file already; whether a socket is bound to it may not "
                         "be found out from here",
-        [FILE_NO_SOCKET] =
-            "there is a file already, and it is not a socket's: choose another path, "
-            "or remove it",
+        [FILE_NO_SOCKET] = "there is a file already, and it is not a socket: choose another path",
         [FILE_UNREACHABLE] = "there was a file, which cannot be looked at or is gone by now",
     };
     const struct holders *holders = event->holders;
