@@ -84,6 +84,17 @@ static bool set_descriptors(const struct program *program, int output, int error
     return done;
 }
 
+/* A shell starts what runs in the background with SIGINT ignored, and that is inherited. */
+static void take_signals_as_usual(void)
+{
+    sigset_t none;
+    for (int signal_number = 1; signal_number < NSIG; signal_number++) {
+        signal(signal_number, SIG_DFL);
+    }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static void become(const struct program *program, pid_t parent, int output, int errors)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -91,6 +102,7 @@ static void become(const struct program *program, pid_t parent, int output, int 
         _exit(CANNOT_START);
     }
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    take_signals_as_usual();
     set_environment(program);
     const char *arguments[10] = {program->title != NULL ? program->title : program->path};
     for (size_t i = 0; program->arguments[i] != NULL; i++) {
