@@ -6,6 +6,7 @@
 
 static const char *const refusals[] = {
     [RESCUE_NO_USE] = "another socket holds the port, and SO_REUSEADDR does not free it",
+    [RESCUE_NOT_SET] = "another socket holds the port, and SO_REUSEADDR could not be set",
     [RESCUE_PROGRAMS_OWN] = "another socket holds the port, although the program sets SO_REUSEADDR",
     [RESCUE_NOT_TCP] = "another socket holds the address",
     [RESCUE_LEFT_OUT] = "another socket holds the port, and LIBREUSE_PORTS leaves it out",
@@ -48,16 +49,20 @@ static void write_abstention(struct line *line, enum rescue rescue)
         line_text(line, "; LIBREUSE_PORTS leaves the port out");
     } else if (rescue == RESCUE_DRY_RUN) {
         line_text(line, "; not tried with SO_REUSEADDR, because of LIBREUSE_DRY_RUN");
+    } else if (rescue == RESCUE_NOT_SET) {
+        line_text(line, "; not tried with SO_REUSEADDR, because a filter refuses setsockopt(2)");
     }
 }
+
+static const char no_free_port[] = "no port of net.ipv4.ip_local_port_range is free";
 
 static void explain_bind(struct line *line, const struct event *event)
 {
     begin_failure(line, event);
     if (event->error != EADDRINUSE) {
         explain_refused(line, event);
-    } else if (event->rescue == RESCUE_ANY_PORT) {
-        line_text(line, "no port of net.ipv4.ip_local_port_range is free");
+    } else if (address_is_any_port(event->address)) {
+        line_text(line, no_free_port);
     } else if (event->holders != NULL) {
         explain_holders(line, event);
         write_abstention(line, event->rescue);
@@ -70,13 +75,16 @@ static void explain_bind(struct line *line, const struct event *event)
 static void explain_listen(struct line *line, const struct event *event)
 {
     begin_failure(line, event);
-    if (event->error == EADDRINUSE && event->holders != NULL) {
+    if (event->error == EADDRINUSE && address_is_any_port(event->address)) {
+        line_text(line, no_free_port);
+    } else if (event->error == EADDRINUSE && event->holders != NULL) {
         explain_holders(line, event);
     } else if (event->error == EADDRINUSE) {
         line_text(line, "another socket listens on the port");
         say_who(line, address_port(event->address));
     } else if (event->error == EINVAL) {
-        line_text(line, "the socket is connected, or in another state that does not allow it");
+        line_text(line, "the socket is connected, or not bound, or in another state that does not "
+                        "allow it");
     } else {
         explain_refused(line, event);
     }

@@ -193,6 +193,10 @@ static void explain_connection(struct line *line, const struct event *event)
         line_text(line, " without SO_REUSEADDR");
         line_text(line, in_range ? ", " : " (or a client has this source port): ");
         line_text(line, "the port is free when that process closes it");
+        if (holder->owner.search == OWNER_FOUND && !holder->owner.this_process) {
+            line_text(line, "; or run: libreuse arm ");
+            line_number(line, port);
+        }
     }
     if (in_range) {
         line_text(line, outgoing ? "; keep" : "; if it is an outgoing one, keep");
@@ -202,10 +206,26 @@ static void explain_connection(struct line *line, const struct event *event)
     }
 }
 
+/*
+ * How long bind() should wait: TIME_WAIT lasts 60 s, and the kernel's timers up to two more; what
+ * is not yet in TIME_WAIT may take as long before.
+ */
+enum { WAIT_FOR_TIME_WAIT = 65, WAIT_FOR_REMAINS = 125 };
+
 /* The first start after deployment, and the three ways out. */
-static void write_ways_out(struct line *line, unsigned int port)
+static void write_ways_out(struct line *line, const struct event *event)
 {
-    line_text(line, "; set LIBREUSE_WAIT=60, or run: libreuse free ");
+    const struct holders *holders = event->holders;
+    const unsigned int port = address_port(event->address);
+    const bool all_time_wait = holders->total == holders->count[STATE_TIME_WAIT];
+    const unsigned int seconds = all_time_wait ? WAIT_FOR_TIME_WAIT : WAIT_FOR_REMAINS;
+    if (config_wait() < seconds) {
+        line_text(line, "; set LIBREUSE_WAIT=");
+        line_number(line, seconds);
+        line_text(line, ", or run: libreuse free ");
+    } else {
+        line_text(line, "; run: libreuse free ");
+    }
     line_number(line, port);
     line_text(line, "; next time, before such a server is stopped: libreuse arm ");
     line_number(line, port);
@@ -228,7 +248,7 @@ static void explain_remains(struct line *line, const struct event *event)
     }
     write_doubt(line, holders);
     if (tried && event->kind == EVENT_BIND_FAILED) {
-        write_ways_out(line, address_port(event->address));
+        write_ways_out(line, event);
     }
 }
 

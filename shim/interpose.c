@@ -54,14 +54,20 @@ RARE static bool rescued(int fd, const struct sockaddr *addr, socklen_t len, int
     return false;
 }
 
-/* LIBREUSE_SWALLOWED: whether a program is kept from listening, because its bind() had failed. */
-RARE static bool kept_from_listening(int fd)
+/* Before listen(): whether a failed bind() is all that this socket has had. */
+RARE static bool is_swallowing(int fd)
 {
     struct failure failure;
     struct address now;
     address_of_socket(&now, fd);
-    if (config_swallowed() == SWALLOWED_LOG || !address_is_any_port(&now) ||
-        !failures_recall(fd, &failure)) {
+    return address_is_any_port(&now) && failures_recall(fd, &failure);
+}
+
+/* LIBREUSE_SWALLOWED: whether the program is kept from listening. */
+RARE static bool kept_from_listening(int fd)
+{
+    struct failure failure;
+    if (config_swallowed() == SWALLOWED_LOG || config_dry_run() || !failures_recall(fd, &failure)) {
         return false;
     }
     report_kept_from_listening(fd, &failure);
@@ -72,14 +78,13 @@ RARE static bool kept_from_listening(int fd)
     return true;
 }
 
-/* Not swallowed is a socket that was bound already, when it was to be bound to the same port. */
-RARE static void swallowed(int fd)
+/* After listen(): what had failed on this socket is told if it mattered, and forgotten. */
+RARE static void listens_after_failure(int fd, bool swallows)
 {
     struct failure failure;
     struct address now;
-    address_of_socket(&now, fd);
-    const unsigned int port = address_port(&now);
-    if (failures_take(fd, &failure) && (port == 0 || port != address_port(&failure.asked))) {
+    if (failures_take(fd, &failure) && swallows) {
+        address_of_socket(&now, fd);
         report_swallowed(fd, &failure, &now);
     }
 }
@@ -110,7 +115,8 @@ EXPORTED int listen(int fd, int backlog)
 {
     const int errno_before = errno;
     report_first_call();
-    if (failures_any() && kept_from_listening(fd)) {
+    const bool swallows = failures_any() && is_swallowing(fd);
+    if (swallows && kept_from_listening(fd)) {
         return -1;
     }
     const enum arming arming = reuse_arm(fd);
@@ -124,7 +130,7 @@ EXPORTED int listen(int fd, int backlog)
         return -1;
     }
     if (failures_any()) {
-        swallowed(fd);
+        listens_after_failure(fd, swallows);
     }
     if (arming != ARMING_NONE) {
         report_listening(fd);

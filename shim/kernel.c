@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -11,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -96,7 +98,7 @@ bool kernel_is_past(int64_t milliseconds)
 
 uint64_t kernel_birth(int fd)
 {
-#ifdef SYS_statx
+#if defined SYS_statx && defined STATX_BTIME
     struct statx facts;
     if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_BTIME, &facts) == 0 &&
         (facts.stx_mask & STATX_BTIME) != 0) {
@@ -106,6 +108,18 @@ uint64_t kernel_birth(int fd)
     (void)fd;
 #endif
     return 0;
+}
+
+bool kernel_may_write(int fd)
+{
+    const long flags = syscall(SYS_fcntl, fd, F_GETFL);
+    return flags >= 0 && (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+bool kernel_is_proc(int fd)
+{
+    struct statfs facts;
+    return syscall(SYS_fstatfs, fd, &facts) == 0 && facts.f_type == PROC_SUPER_MAGIC;
 }
 
 bool kernel_thread_name(char name[KERNEL_NAME_SIZE])

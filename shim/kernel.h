@@ -37,6 +37,12 @@ int64_t kernel_wall_milliseconds(void);
  */
 uint64_t kernel_birth(int fd);
 
+/* Whether the descriptor was opened for writing. */
+bool kernel_may_write(int fd);
+
+/* Whether the file behind the descriptor is of /proc. */
+bool kernel_is_proc(int fd);
+
 /* The name of the calling thread, NUL-terminated: that of the program, until it is changed. */
 enum { KERNEL_NAME_SIZE = 16 };
 bool kernel_thread_name(char name[KERNEL_NAME_SIZE]);

@@ -53,12 +53,15 @@ static bool is_trusted(int folder)
     return kernel_file(folder, &file) && (file.mode & S_IWOTH) == 0;
 }
 
-/* The next step was not opened: the walk goes on where it is a link that may be followed. */
+/*
+ * The next step was not opened: the walk goes on where it is a link that may be followed. What the
+ * links in /proc say is no path.
+ */
 static bool follow_link(struct walk *walk, const char *name)
 {
     char target[LINK_ROOM];
     if ((errno != ELOOP && errno != ENOTDIR) || !is_trusted(walk->folder) ||
-        walk->links++ == LINKS) {
+        kernel_is_proc(walk->folder) || walk->links++ == LINKS) {
         return false;
     }
     const long length = kernel_read_link(walk->folder, name, target, sizeof target);

@@ -165,7 +165,7 @@ void report_bind_failed(int fd, const struct address *asked, int error, enum res
 {
     if (is_wanted(EVENT_BIND_FAILED)) {
         struct holders holders;
-        const bool held = error == EADDRINUSE && rescue != RESCUE_ANY_PORT;
+        const bool held = error == EADDRINUSE && !address_is_any_port(asked);
         report(&(struct event){.kind = EVENT_BIND_FAILED,
                                .fd = fd,
                                .error = error,
@@ -226,7 +226,9 @@ void report_listen_failed(int fd, int error)
             .fd = fd,
             .error = error,
             .address = &now,
-            .holders = error == EADDRINUSE ? look_up(fd, &now, &holders) : NULL,
+            .holders = error == EADDRINUSE && !address_is_any_port(&now)
+                           ? look_up(fd, &now, &holders)
+                           : NULL,
         });
     }
 }

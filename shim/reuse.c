@@ -27,8 +27,12 @@ struct tcp_facts {
 static bool is_tcp(int fd, struct tcp_facts *facts)
 {
     struct tcp_info info;
-    socklen_t length = offsetof(struct tcp_info, tcpi_pmtu) + sizeof info.tcpi_pmtu;
+    const socklen_t needed = offsetof(struct tcp_info, tcpi_pmtu) + sizeof info.tcpi_pmtu;
+    socklen_t length = needed;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
+        if (length < needed) {
+            return false; /* another protocol, which takes any question */
+        }
         facts->can_listen = info.tcpi_state == TCP_CLOSE || info.tcpi_state == TCP_LISTEN;
         facts->pristine = info.tcpi_pmtu == 0;
         return true;
@@ -73,7 +77,7 @@ enum rescue reuse_rescue(int fd, const struct sockaddr *addr, socklen_t len, uns
         return RESCUE_DRY_RUN;
     }
     if (!set_reuse(fd, 1)) {
-        return RESCUE_NO_USE;
+        return RESCUE_NOT_SET;
     }
     const bool bound = next_bind(fd, addr, len) == 0;
     set_reuse(fd, 0);

@@ -16,6 +16,7 @@
 enum rescue {
     RESCUE_WORKED,       /* bound, with SO_REUSEADDR on for the time of the call */
     RESCUE_NO_USE,       /* refused with SO_REUSEADDR, too */
+    RESCUE_NOT_SET,      /* SO_REUSEADDR could not be set, because a filter refuses it */
     RESCUE_PROGRAMS_OWN, /* the program itself had set SO_REUSEADDR: left alone */
     RESCUE_NOT_TCP,      /* left alone */
     RESCUE_ANY_PORT,     /* port 0, for which no predecessor can be in the way: left alone */
@@ -36,7 +37,8 @@ enum arming {
 
 /*
  * Two system calls on a socket that is fresh or bound. A socket that has been connected costs one
- * more, because its listen() is likely to fail, and a failed listen() must change nothing.
+ * more, because its listen() is likely to fail, and should then change nothing. (A fresh socket's
+ * listen() may fail, too, if rarely: docs/design.md says why its option then stays on.)
  */
 enum arming reuse_arm(int fd);
 

@@ -56,8 +56,9 @@ static bool write_with_signals_held(int fd, const char *record, size_t length)
     }
     struct kernel_signals before;
     kernel_pending_signals(&before);
-    const bool written = kernel_writable(fd) && kernel_write(fd, record, length) == (long)length;
-    if (!written) {
+    const bool tried = kernel_writable(fd);
+    const bool written = tried && kernel_write(fd, record, length) == (long)length;
+    if (tried && !written) {
         struct kernel_signals new = {{ours.bits[0] & ~before.bits[0]}};
         kernel_consume_signal(&new);
     }
@@ -73,7 +74,8 @@ static bool is_same(const struct kernel_file *one, const struct kernel_file *oth
 /*
  * A terminal or a pipe that has room for one byte is writable, and makes a longer write wait for
  * the rest, or other writers take the room first. So it is opened once more, not to wait. Where
- * that is not possible, poll(2) must be enough.
+ * that is not possible, poll(2) must be enough. Only a descriptor for writing gets here: to open it
+ * once more must not give the host a right that it was not given.
  */
 static bool write_without_waiting(const struct kernel_file *file, const char *record, size_t length)
 {
@@ -92,7 +94,8 @@ bool sink_stderr(const char *record, size_t length)
 {
     struct kernel_file then;
     struct kernel_file now;
-    if (!sink_stderr_at_load(&then) || !kernel_file(STDERR_FILENO, &now) || !is_same(&now, &then)) {
+    if (!sink_stderr_at_load(&then) || !kernel_file(STDERR_FILENO, &now) || !is_same(&now, &then) ||
+        !kernel_may_write(STDERR_FILENO)) {
         return false;
     }
     if (S_ISSOCK(now.mode)) {

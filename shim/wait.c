@@ -17,6 +17,34 @@ bool wait_is_wanted(enum rescue rescue)
     return config_wait() > 0 && (rescue == RESCUE_NO_USE || rescue == RESCUE_PROGRAMS_OWN);
 }
 
+/*
+ * Whether waiting is in vain: a program that listens on [::] and then binds 0.0.0.0 has itself in
+ * the way, and would wait for what it does only after bind() has returned.
+ */
+__attribute__((noinline)) static bool is_own_listener(int fd, const struct address *asked)
+{
+    struct holders_question question;
+    struct holders holders;
+    if (!config_explain()) {
+        return false;
+    }
+    holders_ask(&question, fd, asked);
+    holders_find(&question, &holders);
+    if (holders.total == 0 || holders.named.state != STATE_LISTEN) {
+        return false;
+    }
+    holders_find_owner(&holders);
+    return holders.named.owner.search == OWNER_FOUND && holders.named.owner.this_process;
+}
+
+/* Signal handlers run meanwhile; then the rest is slept. */
+static void sleep_until(int64_t time)
+{
+    for (int64_t now; (now = kernel_milliseconds()) < time && now != 0;) {
+        kernel_sleep(time - now);
+    }
+}
+
 /* TIME_WAIT ends when the kernel says; all else is looked at again soon. */
 __attribute__((noinline)) static int64_t pause_ms(int fd, const struct address *asked)
 {
@@ -35,10 +63,13 @@ bool wait_for_port(int fd, const struct sockaddr *addr, socklen_t len, const str
                    enum rescue *rescue, int *error)
 {
     const int64_t end = kernel_milliseconds() + (int64_t)config_wait() * 1000;
+    if (is_own_listener(fd, asked)) {
+        return false;
+    }
     report_waiting(fd, asked, *rescue);
     for (int64_t now; (now = kernel_milliseconds()) < end && now != 0;) {
         const int64_t wanted = config_explain() ? pause_ms(fd, asked) : USUAL_MS;
-        kernel_sleep(wanted < end - now ? wanted : end - now);
+        sleep_until(wanted < end - now ? now + wanted : end);
         if (next_bind(fd, addr, len) == 0) {
             *rescue = RESCUE_FREE;
             return true;

@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-/* Whether waiting could help after this outcome: the port is TCP's, selected, and held by others.
+/* Whether waiting could help after this outcome: the port is TCP's, selected, and held.
  */
 bool wait_is_wanted(enum rescue rescue);
 
