@@ -233,8 +233,9 @@ static struct verdict not_loaded(const struct running *running, const struct lib
     if (program.obstacle != OBSTACLE_NONE && program.obstacle != OBSTACLE_UNREADABLE) {
         verdict.way_out = output_format("%s", program.way_out);
     } else if (running->listeners_count > 0 && is_armed && is_open) {
-        verdict.way_out = output_format("its listeners are armed all the same; its next start by "
-                                        "libreuse run works at once");
+        verdict.way_out =
+            output_format("its listeners are armed all the same: start it by libreuse "
+                          "run the next time");
     } else if (running->listeners_count == 0 && is_open) {
         verdict.way_out = output_format("start it by libreuse run");
     } else {

@@ -5,6 +5,10 @@
  * closed its side yet: it is listed as FIN_WAIT2. The program has closed it, all that it sent has
  * arrived, and no data can come in any more; it keeps the port just as long. It is removed, too.
  * FIN_WAIT2 sockets that a process has, or that are not in that form yet, are left alone.
+ *
+ * Just after a server was stopped, the kernel still waits for the peers' acknowledgements:
+ * FIN_WAIT1. They are given a moment, so that "stop the server; libreuse free PORT" does what it
+ * says.
  */
 #include "command.h"
 #include "explain.h"
@@ -51,7 +55,15 @@ struct findings {
     size_t time_wait; /* of these... */
     size_t fin_wait2; /* ...how many are listed as FIN_WAIT2 */
     size_t others;
+    size_t settling; /* of these, how many no process has, and the peer has yet to acknowledge */
 };
+
+static bool is_settling(const struct entry *entry)
+{
+    const enum state state = entry->facts.state;
+    return entry->facts.inode == 0 && (state == STATE_FIN_WAIT1 || state == STATE_FIN_WAIT2 ||
+                                       state == STATE_CLOSING || state == STATE_LAST_ACK);
+}
 
 static bool find(struct findings *findings, unsigned int port)
 {
@@ -66,9 +78,25 @@ static bool find(struct findings *findings, unsigned int port)
             findings->fin_wait2 += entry->facts.state == STATE_FIN_WAIT2;
         } else {
             findings->others++;
+            findings->settling += is_settling(entry);
         }
     }
     return true;
+}
+
+/* The same, once nothing is settling any more, or has not settled within the time. */
+static bool find_settled(struct findings *findings, unsigned int port)
+{
+    enum { SETTLE_MS = 2000, STEP_MS = 20 };
+    const int64_t end = kernel_milliseconds() + SETTLE_MS;
+    while (find(findings, port)) {
+        if (findings->settling == 0 || kernel_is_past(end)) {
+            return true;
+        }
+        sockets_free(&findings->sockets);
+        kernel_sleep(STEP_MS);
+    }
+    return false;
 }
 
 /* "2 TIME_WAIT sockets (1 of them listed as FIN_WAIT2)". The caller frees it. */
@@ -202,7 +230,7 @@ static int say_removed(const struct removed *removed, unsigned int port)
     }
     say_others(&left, port);
     sockets_free(&left.sockets);
-    return left.time_wait > 0 ? STATUS_FOUND : STATUS_FINE;
+    return left.time_wait + left.settling > 0 ? STATUS_FOUND : STATUS_FINE;
 }
 
 static int free_found(const struct findings *findings, unsigned int port, bool yes)
@@ -210,7 +238,7 @@ static int free_found(const struct findings *findings, unsigned int port, bool y
     if (findings->time_wait == 0) {
         output_text(TONE_PLAIN, "port %u: no TIME_WAIT socket is on it\n", port);
         say_others(findings, port);
-        return STATUS_FINE;
+        return findings->settling > 0 ? STATUS_FOUND : STATUS_FINE;
     }
     if (findings->sockets.netlink_error != 0) {
         output_error("port %u: TIME_WAIT sockets can only be removed over netlink, which refuses "
@@ -270,8 +298,8 @@ int free_command(int argc, char **argv)
         return command_usage("free");
     }
     struct findings findings;
-    const int status =
-        find(&findings, port) ? free_found(&findings, port, yes) : say_no_list(&findings, port);
+    const int status = find_settled(&findings, port) ? free_found(&findings, port, yes)
+                                                     : say_no_list(&findings, port);
     sockets_free(&findings.sockets);
     return status;
 }

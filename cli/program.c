@@ -247,16 +247,16 @@ static void examine_linking(struct program *program)
         set_obstacle(program, OBSTACLE_GO,
                      output_format("is a Go program without libc, so a preloaded library sees none "
                                    "of its calls"),
-                     "Go's net package sets SO_REUSEADDR on listeners itself; for others, while "
-                     "they run: libreuse arm PID");
+                     "Go's net package sets SO_REUSEADDR on listeners itself; for others, after "
+                     "they were stopped: libreuse free PORT");
     } else if (elf->use == ELF_STATIC_PROGRAM) {
         set_obstacle(program, OBSTACLE_STATIC,
                      output_format("is statically linked, so nothing can be preloaded into it"),
-                     "link it dynamically; or, while it runs: libreuse arm PID");
+                     "link it dynamically; or, after it was stopped: libreuse free PORT");
     } else if (elf->use == ELF_PROGRAM && elf->needed == 0) {
         set_obstacle(program, OBSTACLE_NO_LIBRARIES,
                      output_format("uses no library, so a preloaded one sees none of its calls"),
-                     "while it runs: libreuse arm PID");
+                     "after it was stopped: libreuse free PORT");
     }
 }
 
