@@ -54,6 +54,13 @@ void enter_private_network(void)
                  "(kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)",
                  strerror(errno));
     set_interface("lo", true);
+
+    /*
+     * A TIME_WAIT socket ends early when a reset reaches it (RFC 1337), and on a busy machine one
+     * does: a segment that was sent twice is answered by a peer that is gone already. Where this
+     * cannot be set the tests still run.
+     */
+    write_file("/proc/sys/net/ipv4/tcp_rfc1337", "1");
 }
 
 void set_network(const char *name, const char *value)
@@ -152,11 +159,4 @@ void add_ipv6_address(const char *name, const char *ip)
     cr_assert_eq(ioctl(fd, SIOCSIFADDR, &request), 0, "cannot give %s to %s: %s", ip, name,
                  strerror(errno));
     close(fd);
-
-    /*
-     * A TIME_WAIT socket ends early when a reset reaches it (RFC 1337), and on a busy machine one
-     * does: a segment that was sent twice is answered by a peer that is gone already. Where this
-     * cannot be set the tests still run.
-     */
-    write_file("/proc/sys/net/ipv4/tcp_rfc1337", "1");
 }
