@@ -155,35 +155,16 @@ bool sockets_is_time_wait(const struct entry *entry)
            (facts->state == STATE_TIME_WAIT || facts->state == STATE_FIN_WAIT2);
 }
 
-static void make_address(struct address *address, const struct listed *facts,
-                         const struct in6_addr *ip, uint16_t port)
-{
-    *address = (struct address){0};
-    if (facts->family == AF_INET) {
-        address->length = sizeof address->as.in;
-        address->as.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
-        memcpy(&address->as.in.sin_addr, &ip->s6_addr[12], sizeof address->as.in.sin_addr);
-        return;
-    }
-    const unsigned int device = facts->claim.device;
-    const bool has_scope = IN6_IS_ADDR_LINKLOCAL(ip) && device != DEVICE_UNKNOWN;
-    address->length = sizeof address->as.in6;
-    address->as.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
-                                            .sin6_port = htons(port),
-                                            .sin6_addr = *ip,
-                                            .sin6_scope_id = has_scope ? device : 0};
-}
-
 void sockets_local(const struct entry *entry, struct address *local)
 {
-    make_address(local, &entry->facts, &entry->facts.claim.ip, entry->facts.port);
+    listed_address(local, &entry->facts, &entry->facts.claim.ip, entry->facts.port);
 }
 
 void sockets_peer(const struct entry *entry, struct address *peer)
 {
     *peer = (struct address){0};
     if (entry->facts.peer_port != 0) {
-        make_address(peer, &entry->facts, &entry->facts.peer, entry->facts.peer_port);
+        listed_address(peer, &entry->facts, &entry->facts.peer, entry->facts.peer_port);
     }
 }
 

@@ -214,30 +214,12 @@ static bool list_by_proc(struct tally *tally, int64_t deadline)
     return listing.error == 0;
 }
 
-static void write_address(struct address *address, const struct listed *socket,
-                          const struct in6_addr *ip, uint16_t port)
-{
-    if (socket->family == AF_INET) {
-        address->length = sizeof address->as.in;
-        address->as.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
-        memcpy(&address->as.in.sin_addr, &ip->s6_addr[12], sizeof address->as.in.sin_addr);
-        return;
-    }
-    const unsigned int device = socket->claim.device;
-    const bool has_scope = IN6_IS_ADDR_LINKLOCAL(ip) && device != DEVICE_UNKNOWN;
-    address->length = sizeof address->as.in6;
-    address->as.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
-                                            .sin6_port = htons(port),
-                                            .sin6_addr = *ip,
-                                            .sin6_scope_id = has_scope ? device : 0};
-}
-
 static void name_holder(struct holder *named, const struct listed *socket)
 {
     named->state = socket->state;
-    write_address(&named->local, socket, &socket->claim.ip, socket->port);
+    listed_address(&named->local, socket, &socket->claim.ip, socket->port);
     if (socket->peer_port != 0) {
-        write_address(&named->peer, socket, &socket->peer, socket->peer_port);
+        listed_address(&named->peer, socket, &socket->peer, socket->peer_port);
     }
     named->device = socket->claim.device;
     named->timed = socket->timed;

@@ -1,6 +1,8 @@
 #include "listed.h"
 
+#include <arpa/inet.h>
 #include <stddef.h>
+#include <string.h>
 
 static const unsigned char states[] = {
     [1] = STATE_ESTABLISHED, [2] = STATE_SYN_SENT,  [3] = STATE_SYN_RECV, [4] = STATE_FIN_WAIT1,
@@ -14,4 +16,23 @@ static const unsigned char states[] = {
 enum state state_from_kernel(unsigned int number)
 {
     return number > 0 && number < sizeof states ? (enum state)states[number] : STATES;
+}
+
+void listed_address(struct address *address, const struct listed *socket, const struct in6_addr *ip,
+                    uint16_t port)
+{
+    *address = (struct address){0};
+    if (socket->family == AF_INET) {
+        address->length = sizeof address->as.in;
+        address->as.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+        memcpy(&address->as.in.sin_addr, &ip->s6_addr[12], sizeof address->as.in.sin_addr);
+        return;
+    }
+    const unsigned int device = socket->claim.device;
+    const bool has_scope = IN6_IS_ADDR_LINKLOCAL(ip) && device != DEVICE_UNKNOWN;
+    address->length = sizeof address->as.in6;
+    address->as.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
+                                            .sin6_port = htons(port),
+                                            .sin6_addr = *ip,
+                                            .sin6_scope_id = has_scope ? device : 0};
 }

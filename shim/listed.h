@@ -5,6 +5,7 @@
 #ifndef LIBREUSE_LISTED_H
 #define LIBREUSE_LISTED_H
 
+#include "address.h"
 #include "claim.h"
 
 #include <stdbool.h>
@@ -47,6 +48,11 @@ struct listed {
     uint32_t uid;          /* of the socket's owner; 0, too, where no process has it any more */
     uint64_t inode;        /* 0 where no process has it: the kernel alone keeps it */
 };
+
+/* One side of a socket as an address: the IP of its claim or its peer, and the port that goes with
+ * it. */
+void listed_address(struct address *address, const struct listed *socket, const struct in6_addr *ip,
+                    uint16_t port);
 
 /* How a list ended. */
 struct listing {
