@@ -167,6 +167,18 @@ static void check_reports_arrive(void (*make)(int ends[2]))
     expect_two_reports(text);
 }
 
+/* What may not be written through a descriptor must not be written through another one. */
+Test(error_stream, that_is_for_reading_only_stays_clean)
+{
+    int ends[2];
+    cr_assert_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    struct host host = start_host_as(WITH_SHIM, (struct program){.errors = ends[0]});
+    fail_twice(&host);
+    char byte;
+    cr_assert_eq(read(ends[0], &byte, 1), -1, "a report was written into it");
+    cr_assert_eq(errno, EAGAIN);
+}
+
 Test(error_stream, that_is_a_pipe_gets_the_reports)
 {
     check_reports_arrive(make_pipe);

@@ -291,6 +291,24 @@ Test(neighbours, port_0_is_refused_when_no_ephemeral_port_is_free)
     }
 }
 
+Test(neighbours, no_free_port_is_what_an_unbound_listener_and_a_udp_socket_are_told)
+{
+    set_network("ipv4/ip_local_port_range", "40000 40000");
+    struct host holder = start_host(WITHOUT_SHIM);
+    EXPECT_SUCCESS(host_bind(&holder, host_tcp_socket(&holder), "0.0.0.0:40000"));
+    int udp = host_socket(&holder, AF_INET, SOCK_DGRAM, 0);
+    EXPECT_SUCCESS(host_bind(&holder, udp, "0.0.0.0:40000"));
+    struct host host = start_host(WITH_SHIM);
+    EXPECT_ERROR(host_listen(&host, host_tcp_socket(&host)), EADDRINUSE);
+    udp = host_socket(&host, AF_INET, SOCK_DGRAM, 0);
+    EXPECT_ERROR(host_bind(&host, udp, "0.0.0.0:0"), EADDRINUSE);
+    static const char *const beginnings[] = {
+        "listen-failed: 0.0.0.0:0: EADDRINUSE: no port of net.ipv4.ip_local_port_range",
+        "bind-failed: 0.0.0.0:0: EADDRINUSE: no port of net.ipv4.ip_local_port_range"};
+    expect_report(&host.process, beginnings[0]);
+    expect_report(&host.process, beginnings[1]);
+}
+
 Test(neighbours, port_0_gives_a_listener_on_a_port_of_its_own)
 {
     WITHOUT_AND_WITH_SHIM(shim)

@@ -3,6 +3,7 @@
  * listen() does on a socket whose bind() had failed.
  */
 #include "deadline.h"
+#include "filter.h"
 #include "host.h"
 #include "namespace.h"
 #include "reports.h"
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -313,6 +315,28 @@ static void expect_no_wait(struct host *host, int fd, const char *address, int e
     EXPECT_VALUE(count_reports(&host->process, "waiting"), 0);
 }
 
+/* A program that binds [::] and 0.0.0.0, and does not mind the second failure. */
+Test(waiting, is_not_for_a_listener_of_the_same_program)
+{
+    struct host host = host_with(LONG);
+    host_serve(&host, "[::]:9999");
+    EXPECT_ERROR(host_bind(&host, host_tcp_socket(&host), "0.0.0.0:9999"), EADDRINUSE);
+    EXPECT_VALUE(count_reports(&host.process, "waiting"), 0);
+    EXPECT_VALUE(count_reports(&host.process, "bind-failed"), 1);
+}
+
+Test(waiting, is_not_for_a_host_whose_filter_refuses_the_option)
+{
+    leave_time_wait(WITH_SHIM, "0.0.0.0:9999");
+    struct host host = host_with(LONG);
+    host_filter(&host, SYS_setsockopt, FILTER_ANY, SECCOMP_RET_ERRNO | EPERM);
+    EXPECT_ERROR(host_bind(&host, host_tcp_socket(&host), "0.0.0.0:9999"), EADDRINUSE);
+    const char *rest = expect_report(&host.process, "bind-failed: 0.0.0.0:9999: EADDRINUSE: ");
+    expect_no_words(rest, "without SO_REUSEADDR");
+    expect_no_words(rest, "LIBREUSE_WAIT");
+    expect_words(rest, "setsockopt");
+}
+
 Test(waiting, is_not_for_udp)
 {
     struct host holder = start_host(WITHOUT_SHIM);
@@ -464,14 +488,14 @@ static void check_listens_that_are_as_ever(void)
     EXPECT_ERROR(host_listen(&host, fd), EINVAL);
     EXPECT_ERROR(host_listen(&host, -1), EBADF);
 
-    EXPECT_VALUE(count_reports(&host.process, "swallowed"), 0);
-
-    /* This one is told, but the socket listens on a port that the program asked for. */
+    /* A socket that was bound before the bind() that failed listens where the program asked to. */
     fd = host_tcp_socket(&host);
     EXPECT_SUCCESS(host_bind(&host, fd, "0.0.0.0:8884"));
     EXPECT_ERROR(host_bind(&host, fd, "0.0.0.0:8883"), EINVAL);
     EXPECT_SUCCESS(host_listen(&host, fd));
     EXPECT_SUCCESS(connect_error("127.0.0.1:8884"));
+
+    EXPECT_VALUE(count_reports(&host.process, "swallowed"), 0);
 }
 
 TestSuite(fail, .init = start_with_fail);
@@ -544,6 +568,18 @@ Test(end, disturbs_no_other_listen)
 {
     check_listens_that_are_as_ever();
     end_host(&host);
+}
+
+Test(swallowed_by_a_dry_run, ends_nobody, .init = enter_private_network)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "0.0.0.0:9999");
+    struct host dry = start_host_as(
+        WITH_SHIM, (struct program){.settings = {"LIBREUSE_DRY_RUN=1", "LIBREUSE_SWALLOWED=exit"}});
+    int fd = host_tcp_socket(&dry);
+    EXPECT_ERROR(host_bind(&dry, fd, "0.0.0.0:9999"), EADDRINUSE);
+    EXPECT_SUCCESS(host_listen(&dry, fd));
+    EXPECT_VALUE(count_reports(&dry.process, "swallowed"), 1);
 }
 
 TestSuite(swallowed_setting, .init = enter_private_network);
