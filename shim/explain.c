@@ -9,6 +9,7 @@ static const char *const refusals[] = {
     [RESCUE_NOT_SET] = "another socket holds the port, and SO_REUSEADDR could not be set",
     [RESCUE_PROGRAMS_OWN] = "another socket holds the port, although the program sets SO_REUSEADDR",
     [RESCUE_NOT_TCP] = "another socket holds the address",
+    [RESCUE_ANY_PORT] = "another socket holds the address", /* which could not be read */
     [RESCUE_LEFT_OUT] = "another socket holds the port, and LIBREUSE_PORTS leaves it out",
     [RESCUE_DRY_RUN] = "another socket holds the port; not tried with SO_REUSEADDR "
                        "(LIBREUSE_DRY_RUN)",

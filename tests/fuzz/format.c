@@ -84,7 +84,8 @@ static bool needs_holders(const struct event *event)
 
 /* What a bind() that failed may have met. */
 static const enum rescue refused[] = {RESCUE_NO_USE,   RESCUE_PROGRAMS_OWN, RESCUE_NOT_TCP,
-                                      RESCUE_LEFT_OUT, RESCUE_DRY_RUN,      RESCUE_ANY_PORT};
+                                      RESCUE_LEFT_OUT, RESCUE_DRY_RUN,      RESCUE_ANY_PORT,
+                                      RESCUE_NOT_SET};
 
 /* As report.c makes them: some kinds of events always have some facts. */
 static void read_facts(struct input *input, struct facts *facts)

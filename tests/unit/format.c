@@ -150,6 +150,24 @@ Test(format, json_has_the_facts_of_the_text)
                                     "\"192.0.2.1:80\",\"port\":80,\"errno\":\"EACCES\""));
 }
 
+/* A seccomp filter may answer EADDRINUSE for an address that the kernel has never seen. */
+Test(format, every_refusal_has_words_also_for_an_address_that_is_not_known)
+{
+    static const enum rescue refused[] = {RESCUE_NO_USE,  RESCUE_NOT_SET,  RESCUE_PROGRAMS_OWN,
+                                          RESCUE_NOT_TCP, RESCUE_ANY_PORT, RESCUE_LEFT_OUT,
+                                          RESCUE_DRY_RUN};
+    const struct address unknown = {.length = 0};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        struct line line = empty(LINE_SIZE);
+        format_text(&line, &(struct event){.kind = EVENT_BIND_FAILED,
+                                           .error = EADDRINUSE,
+                                           .rescue = refused[i],
+                                           .address = &unknown});
+        line.text[line.length] = '\0';
+        cr_assert_not_null(strstr(text, "EADDRINUSE: another socket holds the "));
+    }
+}
+
 Test(format, every_journal_field_is_one_line_with_a_name)
 {
     const struct address asked = widest();
