@@ -293,6 +293,7 @@ Test(neighbours, port_0_is_refused_when_no_ephemeral_port_is_free)
 
 Test(neighbours, no_free_port_is_what_an_unbound_listener_and_a_udp_socket_are_told)
 {
+    enter_private_network();
     set_network("ipv4/ip_local_port_range", "40000 40000");
     struct host holder = start_host(WITHOUT_SHIM);
     EXPECT_SUCCESS(host_bind(&holder, host_tcp_socket(&holder), "0.0.0.0:40000"));

@@ -46,6 +46,9 @@ __attribute__((constructor)) static void become_root_of_a_user_namespace(void)
     write_file("/proc/self/gid_map", map);
 }
 
+/* Whether what a test does to the network stays with the test. */
+static bool is_private;
+
 void enter_private_network(void)
 {
     cr_assert_eq(unshare(CLONE_NEWNET), 0,
@@ -53,6 +56,7 @@ void enter_private_network(void)
                  "%s; run the tests as root, or allow user namespaces "
                  "(kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)",
                  strerror(errno));
+    is_private = true;
     set_interface("lo", true);
 
     /*
@@ -66,6 +70,7 @@ void enter_private_network(void)
 void set_network(const char *name, const char *value)
 {
     char path[128];
+    cr_assert(is_private, "a test would change the machine's own net.%s", name);
     snprintf(path, sizeof path, "/proc/sys/net/%s", name);
     if (!write_file(path, value)) {
         skip_because("a test may not set %s: %s", path, strerror(errno));
