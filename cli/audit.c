@@ -437,13 +437,8 @@ int audit_command(int argc, char **argv)
         case JSON:
             json = true;
             break;
-        case 'h':
-            return command_help(help);
-        case 'V':
-            return command_version();
         default:
-            output_error("audit: %s: no such option", argv[optind - 1]);
-            return command_usage("audit");
+            return command_common_option(option, "audit", help, argv[optind - 1]);
         }
     }
     if (optind < argc) {

@@ -460,13 +460,8 @@ int check_command(int argc, char **argv)
         case JSON:
             json = true;
             break;
-        case 'h':
-            return command_help(help);
-        case 'V':
-            return command_version();
         default:
-            output_error("check: %s: no such option", argv[optind - 1]);
-            return command_usage("check");
+            return command_common_option(option, "check", help, argv[optind - 1]);
         }
     }
     if (optind == argc) {

@@ -34,6 +34,13 @@ int command_version(void);
 int command_help(const char *text);
 
 /*
+ * The options that every subcommand has, and those that it has not: prints what --help or --version
+ * asks for, or says that there is no such option. `option` is what getopt_long(3) has found, and
+ * `argument` the word in which it was. The result is the subcommand's status.
+ */
+int command_common_option(int option, const char *command, const char *help, const char *argument);
+
+/*
  * Points to the help after a wrong option or a missing argument, once the error is said.
  * The result is STATUS_USAGE.
  */

@@ -280,13 +280,8 @@ int free_command(int argc, char **argv)
         case 'y':
             yes = true;
             break;
-        case 'h':
-            return command_help(help);
-        case 'V':
-            return command_version();
         default:
-            output_error("free: %s: no such option", argv[optind - 1]);
-            return command_usage("free");
+            return command_common_option(option, "free", help, argv[optind - 1]);
         }
     }
     unsigned int port;

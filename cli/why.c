@@ -683,13 +683,8 @@ int why_command(int argc, char **argv)
         case JSON:
             request.json = true;
             break;
-        case 'h':
-            return command_help(help);
-        case 'V':
-            return command_version();
         default:
-            output_error("why: %s: no such option", argv[optind - 1]);
-            return command_usage("why");
+            return command_common_option(option, "why", help, argv[optind - 1]);
         }
     }
     if (argc - optind != 1) {

@@ -24,19 +24,14 @@ static void say_who(struct line *line, unsigned int port)
     }
 }
 
-static void write_descriptor(struct line *line, int fd)
-{
-    line_text(line, fd < 0 ? "descriptor -" : "descriptor ");
-    line_number(line, fd < 0 ? -(uint64_t)fd : (uint64_t)fd);
-}
-
 /* ADDRESS: ERRNO: */
 static void begin_failure(struct line *line, const struct event *event)
 {
     if (event->address->length > 0 || event->kind == EVENT_BIND_FAILED) {
         address_write(line, event->address);
     } else {
-        write_descriptor(line, event->fd);
+        line_text(line, "descriptor ");
+        line_signed(line, event->fd);
     }
     line_text(line, ": ");
     explain_name(line, event->error);

@@ -50,27 +50,31 @@ static const struct {
 };
 enum { ERRORS = sizeof errors / sizeof errors[0] };
 
+/* The row of an errno; ERRORS where it is not known. */
+static size_t row_of(int error)
+{
+    size_t i = 0;
+    while (i < ERRORS && errors[i].error != error) {
+        i++;
+    }
+    return i;
+}
+
 void explain_name(struct line *line, int error)
 {
-    for (size_t i = 0; i < ERRORS; i++) {
-        if (errors[i].error == error) {
-            line_text(line, errors[i].name);
-            return;
-        }
+    const size_t row = row_of(error);
+    if (row < ERRORS) {
+        line_text(line, errors[row].name);
+    } else {
+        line_text(line, "errno ");
+        line_number(line, (unsigned int)error);
     }
-    line_text(line, "errno ");
-    line_number(line, (unsigned int)error);
 }
 
 static void write_words(struct line *line, int error)
 {
-    for (size_t i = 0; i < ERRORS; i++) {
-        if (errors[i].error == error) {
-            line_text(line, errors[i].words);
-            return;
-        }
-    }
-    line_text(line, "no explanation is known");
+    const size_t row = row_of(error);
+    line_text(line, row < ERRORS ? errors[row].words : "no explanation is known");
 }
 
 static int socket_option(int fd, int name, int otherwise)
@@ -268,8 +272,7 @@ static void explain_enodev(struct line *line, const struct event *event)
 static void explain_descriptor(struct line *line, const struct event *event)
 {
     line_text(line, "descriptor ");
-    line_text(line, event->fd < 0 ? "-" : "");
-    line_number(line, event->fd < 0 ? -(uint64_t)event->fd : (uint64_t)event->fd);
+    line_signed(line, event->fd);
     line_text(line, event->error == EBADF ? " is not open" : " is not a socket");
 }
 

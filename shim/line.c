@@ -88,6 +88,12 @@ void line_number(struct line *line, uint64_t number)
     append_number(line, number, 10);
 }
 
+void line_signed(struct line *line, int64_t number)
+{
+    line_text(line, number < 0 ? "-" : "");
+    line_number(line, number < 0 ? -(uint64_t)number : (uint64_t)number);
+}
+
 void line_hex(struct line *line, unsigned int number)
 {
     append_number(line, number, 16);

@@ -35,6 +35,9 @@ void line_escape_json(struct line *line, size_t start);
 void line_number(struct line *line, uint64_t number);
 void line_hex(struct line *line, unsigned int number);
 
+/* Appends a number that may be negative, in decimal. */
+void line_signed(struct line *line, int64_t number);
+
 /* Appends milliseconds as seconds with three decimals: 1.250 s. */
 void line_seconds(struct line *line, uint64_t milliseconds);
 

@@ -15,10 +15,14 @@ Test(line, numbers_are_written_in_decimal_and_hexadecimal)
     line_text(&line, " ");
     line_hex(&line, 0x2001);
     line_text(&line, " ");
+    line_signed(&line, INT64_MIN);
+    line_text(&line, " ");
     line_seconds(&line, 61007);
     line_end(&line);
-    cr_assert_arr_eq(text, "0 18446744073709551615 2001 61.007 s\n", line.length);
-    cr_assert_eq(line.length, strlen("0 18446744073709551615 2001 61.007 s\n"));
+    cr_assert_arr_eq(text, "0 18446744073709551615 2001 -9223372036854775808 61.007 s\n",
+                     line.length);
+    cr_assert_eq(line.length,
+                 strlen("0 18446744073709551615 2001 -9223372036854775808 61.007 s\n"));
 }
 
 Test(line, what_is_not_printable_ascii_is_escaped)
