@@ -1,6 +1,16 @@
 # libreuse. Everything is built into $(BUILD); "make help" lists the targets.
 
-VERSION := 0.1.0
+# The version stands in one place, the first line of the changelog: "libreuse (VERSION) ...".
+VERSION := $(patsubst (%),%,$(word 2,$(file <packaging/debian/changelog)))
+
+# "make CROSS=s390x-linux-gnu" builds for another machine, with the compiler of that prefix.
+ifdef CROSS
+ifeq ($(origin CC),default)
+CC := $(CROSS)-gcc
+endif
+BUILD ?= build/$(CROSS)
+endif
+MACHINE := $(shell $(CC) -dumpmachine)
 
 BUILD  ?= build
 PREFIX ?= /usr/local
@@ -10,6 +20,7 @@ MANDIR ?= $(PREFIX)/share/man
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 CATALOGDIR ?= $(PREFIX)/lib/systemd/catalog
+DOCDIR ?= $(PREFIX)/share/doc/libreuse
 CFLAGS ?= -O2 -g
 # The largest stack frame of a function in the shim, in bytes.
 FRAME  ?= 2304
@@ -26,6 +37,11 @@ SHIM_FLAGS := $(BASE) -Wframe-larger-than=$(FRAME) -fPIC -fvisibility=hidden -fn
               -U_FORTIFY_SOURCE -include shim/oldest_glibc.h -DLIBREUSE_VERSION='"$(VERSION)"'
 SHIM_LINK  := -shared -Wl,-soname,libreuse.so -Wl,--version-script=shim/libreuse.map -Wl,-z,defs \
               -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -Wl,--hash-style=both
+# Where the processor may or may not have atomic instructions, gcc would call functions that look for
+# them with __getauxval(), which not every C library has.
+ifneq ($(filter aarch64%,$(MACHINE)),)
+SHIM_FLAGS += -mno-outline-atomics
+endif
 # On systems that are older than this one dlsym() is in libdl, which must therefore be named as
 # needed wherever the C library has one.
 LIBDL := $(shell $(CC) $(CFLAGS) -print-file-name=libdl.so.2)
@@ -49,7 +65,7 @@ HOSTS    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fixtures/*.c))
 HOST_LIBS := $(patsubst tests/%.c,$(BUILD)/%.so,$(wildcard tests/fixtures/lib/*.c))
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 BEHAVIOUR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/behaviour/*.c))
-TARGETS  := $(addprefix $(BUILD)/targets/,dynamic static go go_dynamic no_libraries asan m32 musl \
+TARGETS  := $(addprefix $(BUILD)/targets/,dynamic static go go_dynamic no_libraries asan i386 musl \
                                           musl_static uclibc ld-uClibc.so.0 lib32/libreuse.so)
 UNIT_SUPPORT := $(BUILD)/tests/support/namespace.o $(BUILD)/tests/support/refuse.o
 UNIT     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
@@ -121,21 +137,36 @@ lint: all ## check format, scripts, and what the built library needs and exports
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang all
 	$(Q)tests/lint/check-library $(BUILD)/clang/libreuse.so
 
+# The command that "make install" installs; the other choice is $(STATIC).
+COMMAND ?= $(BUILD)/libreuse
+DOCUMENTS := README.md $(wildcard docs/*.md)
+EXAMPLES  := $(wildcard packaging/systemd/*)
+
 .PHONY: install
-install: $(BUILD)/libreuse.so $(BUILD)/libreuse $(BUILD)/libreuse.catalog ## install library, command, man pages, completions, journal catalogue (DESTDIR, PREFIX, LIBDIR)
-	install -d $(addprefix $(DESTDIR),$(LIBDIR) $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man8 $(BASHDIR) $(ZSHDIR) $(CATALOGDIR))
+install: install-library install-command ## install all of it (DESTDIR, PREFIX, LIBDIR, COMMAND)
+
+.PHONY: install-library
+install-library: $(BUILD)/libreuse.so ## install the library alone, as for a second architecture
+	install -d $(DESTDIR)$(LIBDIR)
 	install -m 644 $(BUILD)/libreuse.so $(DESTDIR)$(LIBDIR)/libreuse.so
-	install -m 755 $(BUILD)/libreuse $(DESTDIR)$(BINDIR)/libreuse
+
+.PHONY: install-command
+install-command: $(COMMAND) $(BUILD)/libreuse.catalog ## install command, man pages, completions, journal catalogue, documents
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man8 $(BASHDIR) $(ZSHDIR) $(CATALOGDIR) $(DOCDIR)/examples)
+	install -m 755 $(COMMAND) $(DESTDIR)$(BINDIR)/libreuse
 	install -m 644 docs/libreuse.1 $(DESTDIR)$(MANDIR)/man1/libreuse.1
 	install -m 644 docs/libreuse.so.8 $(DESTDIR)$(MANDIR)/man8/libreuse.so.8
 	install -m 644 packaging/completions/libreuse.bash $(DESTDIR)$(BASHDIR)/libreuse
 	install -m 644 packaging/completions/_libreuse $(DESTDIR)$(ZSHDIR)/_libreuse
 	install -m 644 $(BUILD)/libreuse.catalog $(DESTDIR)$(CATALOGDIR)/libreuse.catalog
+	install -m 644 $(DOCUMENTS) $(DESTDIR)$(DOCDIR)
+	install -m 644 $(EXAMPLES) $(DESTDIR)$(DOCDIR)/examples
 
 .PHONY: uninstall
 uninstall: ## remove what install has installed
 	rm -f $(addprefix $(DESTDIR),$(LIBDIR)/libreuse.so $(BINDIR)/libreuse $(MANDIR)/man1/libreuse.1 \
 	    $(MANDIR)/man8/libreuse.so.8 $(BASHDIR)/libreuse $(ZSHDIR)/_libreuse $(CATALOGDIR)/libreuse.catalog)
+	rm -rf $(DESTDIR)$(DOCDIR)
 
 .PHONY: clean
 clean: ## remove everything that was built
@@ -172,6 +203,22 @@ $(BUILD)/libreuse: $(CLI) $(filter-out %/interpose.o,$(SHIM)) $(EVERYTHING)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ldl
 
+# The command for packages, one file for every Linux of an architecture: linked statically, with musl,
+# whose programs start on every kernel and need no file of the system to look up a name. Debian's
+# musl-dev brings a specs file for each architecture. musl has no kernel headers of its own.
+STATIC := $(BUILD)/static/libreuse
+MUSL_SPECS := $(wildcard /usr/lib/$(subst gnu,musl,$(patsubst i686-%,i386-%,$(MACHINE)))/musl-gcc.specs)
+STATIC_CC ?= $(if $(MUSL_SPECS),$(CC) -specs=$(MUSL_SPECS),$(if $(CROSS),$(CC),musl-gcc))
+HASH := \#
+KERNEL_HEADERS = $(sort $(patsubst %/linux/errno.h,%,$(patsubst %/asm/errno.h,%,$(filter \
+    %/linux/errno.h %/asm/errno.h,$(shell echo '$(HASH)include <linux/errno.h>' | $(CC) -M -x c -)))))
+
+.PHONY: static
+static: $(STATIC) ## build the command as one static file that runs on every distribution
+$(STATIC): $(CLI:$(BUILD)/%.o=%.c) $(wildcard cli/*.h shim/*.[ch]) $(EVERYTHING)
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/static CC="$(STATIC_CC)" \
+	    CPPFLAGS="$(CPPFLAGS) -DLIBREUSE_STATIC $(addprefix -idirafter ,$(KERNEL_HEADERS))" LDFLAGS="$(LDFLAGS) -static" $@
+
 # The journal's catalogue (journalctl -x) and docs/messages.md are one text.
 $(BUILD)/libreuse.catalog: docs/messages.md packaging/catalog.awk
 	@mkdir -p $(@D)
@@ -202,6 +249,10 @@ $(HOST_LIBS): $(BUILD)/fixtures/lib/%.so: tests/fixtures/lib/%.c $(EVERYTHING)
 	@echo "  CC    $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_FLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<
 
+# The second platform of an x86-64 machine. (gcc -m32 would do, but Debian's gcc-multilib cannot be
+# installed beside cross compilers.)
+I386_CC ?= i686-linux-gnu-gcc
+
 # What the command is to examine. A kind of program that cannot be built here is left out, and the
 # tests that need it say so.
 TARGET_FLAGS := -std=gnu17 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror
@@ -210,7 +261,7 @@ $(BUILD)/targets/static: TARGET_FLAGS += -static
 $(BUILD)/targets/go: TARGET_FLAGS += -static -DLIKE_GO
 $(BUILD)/targets/go_dynamic: TARGET_FLAGS += -DLIKE_GO
 $(BUILD)/targets/asan: TARGET_FLAGS += -fsanitize=address
-$(BUILD)/targets/m32: TARGET_FLAGS += -m32
+$(BUILD)/targets/i386: TARGET_CC = $(I386_CC)
 $(BUILD)/targets/musl: TARGET_CC = musl-gcc
 $(BUILD)/targets/musl_static: TARGET_CC = musl-gcc
 $(BUILD)/targets/musl_static: TARGET_FLAGS += -static
@@ -233,8 +284,8 @@ $(BUILD)/targets/ld-uClibc.so.0:
 
 $(BUILD)/targets/lib32/libreuse.so: $(wildcard shim/*) $(EVERYTHING)
 	@mkdir -p $(@D)
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/32 CFLAGS="-O2 -m32" $(BUILD)/32/libreuse.so && \
-	    cp $(BUILD)/32/libreuse.so $@ || { echo "$@ cannot be built here" >&2; rm -f $@; }
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/i386 CC="$(I386_CC)" CFLAGS=-O2 $(BUILD)/i386/libreuse.so && \
+	    cp $(BUILD)/i386/libreuse.so $@ || { echo "$@ cannot be built here" >&2; rm -f $@; }
 
 $(UNIT): TEST_FLAGS += -iquote cli
 $(SUPPORT) $(BEHAVIOUR) $(UNIT): $(BUILD)/%.o: %.c $(EVERYTHING)

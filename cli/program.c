@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -134,19 +135,41 @@ static void note_not_executable(struct program *program, int error)
     }
 }
 
-/* "root", or a number where the system knows no name. The caller frees it. */
+/*
+ * "root", or a number where /etc/passwd knows no name. getpwuid(3) would ask every service that the
+ * host has set up for names, which a static program cannot (glibc's NSS). The caller frees it.
+ */
 static char *user_name(uid_t uid)
 {
-    const struct passwd *user = getpwuid(uid);
-    return user != NULL ? output_format("%s", user->pw_name)
-                        : output_format("%lu", (unsigned long)uid);
+    char *name = NULL;
+    FILE *file = fopen("/etc/passwd", "re");
+    const struct passwd *user;
+    while (file != NULL && name == NULL && (user = fgetpwent(file)) != NULL) {
+        if (user->pw_uid == uid) {
+            name = output_format("%s", user->pw_name);
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return name != NULL ? name : output_format("%lu", (unsigned long)uid);
 }
 
+/* The same for a group and /etc/group. */
 static char *group_name(gid_t gid)
 {
-    const struct group *group = getgrgid(gid);
-    return group != NULL ? output_format("%s", group->gr_name)
-                         : output_format("%lu", (unsigned long)gid);
+    char *name = NULL;
+    FILE *file = fopen("/etc/group", "re");
+    const struct group *group;
+    while (file != NULL && name == NULL && (group = fgetgrent(file)) != NULL) {
+        if (group->gr_gid == gid) {
+            name = output_format("%s", group->gr_name);
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return name != NULL ? name : output_format("%lu", (unsigned long)gid);
 }
 
 static const char ignores[] = "so the dynamic loader ignores LD_PRELOAD and says nothing";

@@ -268,8 +268,8 @@ static void report_complaints(void)
 
 void report_first_call(void)
 {
-    static atomic_bool called;
-    if (called || !config_is_loaded() || atomic_exchange(&called, true)) {
+    static atomic_uint called; /* a bool's exchange would need libatomic on riscv64 */
+    if (called || !config_is_loaded() || atomic_exchange(&called, 1)) {
         return;
     }
     if (is_shown(EVENT_LOADED)) {

@@ -22,28 +22,29 @@ struct tcp_facts {
 /*
  * Whether the socket is a TCP (or MPTCP) stream, and in what state. TCP_INFO answers both with one
  * call, and unlike SO_PROTOCOL does not take a raw socket for TCP. The path MTU that it shows is 0
- * until the socket first connects. MPTCP knows TCP_INFO since Linux 5.16 only.
+ * until the socket first connects. MPTCP knows TCP_INFO since Linux 5.16 only; and under qemu's user
+ * mode, which foreign containers run on, the answer is cut to four bytes in the wrong order.
  */
 static bool is_tcp(int fd, struct tcp_facts *facts)
 {
     struct tcp_info info;
     const socklen_t needed = offsetof(struct tcp_info, tcpi_pmtu) + sizeof info.tcpi_pmtu;
     socklen_t length = needed;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
-        if (length < needed) {
-            return false; /* another protocol, which takes any question */
-        }
+    const bool answered = getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0;
+    if (answered && length >= needed) {
         facts->can_listen = info.tcpi_state == TCP_CLOSE || info.tcpi_state == TCP_LISTEN;
         facts->pristine = info.tcpi_pmtu == 0;
         return true;
     }
-    int protocol = 0;
-    length = sizeof protocol;
+    if (!answered && errno != EOPNOTSUPP) {
+        return false;
+    }
     facts->can_listen = true;
     facts->pristine = false;
-    return errno == EOPNOTSUPP &&
-           getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
-           protocol == IPPROTO_MPTCP;
+    int protocol = 0;
+    length = sizeof protocol;
+    return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
+           (protocol == IPPROTO_MPTCP || (answered && protocol == IPPROTO_TCP));
 }
 
 static bool reuse_is_on(int fd)

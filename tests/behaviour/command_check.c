@@ -53,7 +53,7 @@ Test(check, has_a_word_for_every_obstacle)
         const char *obstacle;
     } targets[] = {{TARGETS "static", "static"}, {TARGETS "musl_static", "static"},
                    {TARGETS "go", "go"},         {TARGETS "no_libraries", "no-libraries"},
-                   {TARGETS "m32", "platform"},  {TARGETS "asan", "address-sanitizer"}};
+                   {TARGETS "i386", "platform"}, {TARGETS "asan", "address-sanitizer"}};
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
         if (access(targets[i].program, X_OK) == 0) {
             expect_obstacle(targets[i].program, targets[i].obstacle);
@@ -323,7 +323,7 @@ static unsigned int tries(void)
 Test(check, survives_damaged_headers)
 {
     char *file = path_in(new_folder(), "program");
-    static const char *const sources[] = {DYNAMIC, TARGETS "m32", TARGETS "go", SHIM_PATH};
+    static const char *const sources[] = {DYNAMIC, TARGETS "i386", TARGETS "go", SHIM_PATH};
     for (unsigned int i = 0; i < tries(); i++) {
         const char *source = sources[i % (sizeof sources / sizeof sources[0])];
         if (access(source, R_OK) != 0) {

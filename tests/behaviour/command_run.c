@@ -284,10 +284,10 @@ Test(run, refuses_a_program_whose_loader_is_not_there)
 
 Test(run, refuses_a_program_of_another_platform)
 {
-    need_target(TARGETS "m32");
-    struct process refused = LIBREUSE(126, "run", TARGETS "m32");
+    need_target(TARGETS "i386");
+    struct process refused = LIBREUSE(126, "run", TARGETS "i386");
     expect_complaint(&refused, "is for i386, and libreuse.so is here for x86-64 only; ");
-    struct process forced = LIBREUSE(0, "run", "--force", TARGETS "m32");
+    struct process forced = LIBREUSE(0, "run", "--force", TARGETS "i386");
     expect_said(&forced, "shim=0\n");
 }
 
@@ -312,7 +312,7 @@ static void make_folders(const char *prefix, const char *path)
 /* A prefix with the command, and the library for both platforms in the usual folders. */
 static const char *install_both(void)
 {
-    need_target(TARGETS "m32");
+    need_target(TARGETS "i386");
     need_target(TARGETS "lib32/libreuse.so");
     const char *prefix = new_folder();
     const char *folder_64 = library_folder("/lib64/ld-linux-x86-64.so.2");
@@ -330,7 +330,7 @@ static const char *install_both(void)
 Test(run, reaches_programs_of_both_platforms_where_both_libraries_are_installed)
 {
     const char *prefix = install_both();
-    static const char *const targets[] = {DYNAMIC, TARGETS "m32"};
+    static const char *const targets[] = {DYNAMIC, TARGETS "i386"};
     for (size_t i = 0; i < 2; i++) {
         struct process process = call(0, (struct program){.path = path_in(prefix, "bin/libreuse"),
                                                           .arguments = {"run", targets[i]}});
@@ -345,7 +345,7 @@ Test(run, reaches_what_the_program_starts_on_the_other_platform)
     const char *prefix = install_both();
     struct process process =
         call(0, (struct program){.path = path_in(prefix, "bin/libreuse"),
-                                 .arguments = {"run", "/bin/sh", "-c", TARGETS "m32; " DYNAMIC}});
+                                 .arguments = {"run", "/bin/sh", "-c", TARGETS "i386; " DYNAMIC}});
     char *first = strstr(output_of(&process), "shim=1\n");
     cr_assert_not_null(first, "%s", output_of(&process));
     cr_assert_not_null(strstr(first + 1, "shim=1\n"), "%s", output_of(&process));
@@ -357,7 +357,7 @@ Test(run, does_not_preload_the_shim_twice_where_both_libraries_are_installed)
     const char *prefix = install_both();
     char *command = path_in(prefix, "bin/libreuse");
     struct process process = call(
-        0, (struct program){.path = command, .arguments = {"run", command, "run", TARGETS "m32"}});
+        0, (struct program){.path = command, .arguments = {"run", command, "run", TARGETS "i386"}});
     expect_not_said(&process, ":");
     expect_said(&process, "shim=1\n");
 }
