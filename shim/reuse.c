@@ -22,7 +22,7 @@ struct tcp_facts {
 /*
  * Whether the socket is a TCP (or MPTCP) stream, and in what state. TCP_INFO answers both with one
  * call, and unlike SO_PROTOCOL does not take a raw socket for TCP. The path MTU that it shows is 0
- * until the socket first connects. MPTCP knows TCP_INFO since Linux 5.16 only; and qemu's user mode,
+ * until the socket first connects. MPTCP knows TCP_INFO since Linux 5.16 only. qemu's user mode,
  * which containers of a foreign architecture run on, cuts the answer to four bytes.
  */
 static bool is_tcp(int fd, struct tcp_facts *facts)
