@@ -4,8 +4,8 @@
  * library built on a new system loads on every old one. "make lint" fails on any newer version.
  *
  * dlsym() moved into libc with glibc 2.34; x86-64's memcpy(), which compilers call on their own,
- * got a new version with glibc 2.14. Other C libraries have no symbol versions, and neither has what
- * is linked statically into the command ("make static").
+ * got a new version with glibc 2.14. Other C libraries have no symbol versions, and neither has
+ * what is linked statically into the command ("make static").
  */
 #ifndef LIBREUSE_OLDEST_GLIBC_H
 #define LIBREUSE_OLDEST_GLIBC_H
