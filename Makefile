@@ -2,6 +2,9 @@
 
 # The version stands in one place, the first line of the changelog: "libreuse (VERSION) ...".
 VERSION := $(patsubst (%),%,$(word 2,$(file <packaging/debian/changelog)))
+ifeq ($(VERSION),)
+$(error packaging/debian/changelog does not begin with "libreuse (VERSION)")
+endif
 
 # "make CROSS=s390x-linux-gnu" builds for another machine, with the compiler of that prefix.
 ifdef CROSS
@@ -70,7 +73,7 @@ TARGETS  := $(addprefix $(BUILD)/targets/,dynamic static go go_dynamic no_librar
 UNIT_SUPPORT := $(BUILD)/tests/support/namespace.o $(BUILD)/tests/support/refuse.o
 UNIT     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
 
-SCRIPTS  := .ci/run $(wildcard tests/lint/*) packaging/completions/libreuse.bash
+SCRIPTS  := .ci/run packaging/stage $(wildcard tests/lint/*) packaging/completions/libreuse.bash
 C_FILES  := $(wildcard shim/*.[ch] cli/*.[ch] testapps/*.[ch] testapps/*/*.[ch] tests/*/*.[ch] \
                        tests/*/*/*.[ch])
 
@@ -140,7 +143,7 @@ lint: all ## check format, scripts, and what the built library needs and exports
 # The command that "make install" installs; the other choice is $(STATIC).
 COMMAND ?= $(BUILD)/libreuse
 DOCUMENTS := README.md $(wildcard docs/*.md)
-EXAMPLES  := $(wildcard packaging/systemd/*)
+EXAMPLES  := testapps/server1.c testapps/server2.c $(wildcard packaging/systemd/*)
 
 .PHONY: install
 install: install-library install-command ## install all of it (DESTDIR, PREFIX, LIBDIR, COMMAND)
@@ -167,6 +170,22 @@ uninstall: ## remove what install has installed
 	rm -f $(addprefix $(DESTDIR),$(LIBDIR)/libreuse.so $(BINDIR)/libreuse $(MANDIR)/man1/libreuse.1 \
 	    $(MANDIR)/man8/libreuse.so.8 $(BASHDIR)/libreuse $(ZSHDIR)/_libreuse $(CATALOGDIR)/libreuse.catalog)
 	rm -rf $(DESTDIR)$(DOCDIR)
+
+# Packages are built from a copy of the source, as on any other machine, and land in $(PACKAGES).
+PACKAGES := $(BUILD)/packages
+ALONE    := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
+
+# Building for another architecture needs that one's musl-dev: dpkg --add-architecture.
+DEB_ARCH ?= $(shell dpkg --print-architecture)
+DEB_TREE := $(BUILD)/deb/$(DEB_ARCH)/libreuse-$(VERSION)
+.PHONY: deb
+deb: ## build the Debian packages (DEB_ARCH=i386 for another architecture)
+	$(Q)packaging/stage $(DEB_TREE)
+	$(Q)cp -r $(DEB_TREE)/packaging/debian $(DEB_TREE)/debian
+	$(Q)cd $(DEB_TREE) && $(ALONE) dpkg-buildpackage --build=binary --no-sign --host-arch=$(DEB_ARCH)
+	$(Q)mkdir -p $(PACKAGES)
+	$(Q)cd $(DEB_TREE)/.. && mv *.deb *.buildinfo *.changes $(abspath $(PACKAGES))
+	$(Q)ls -l $(PACKAGES)/*_$(DEB_ARCH).*
 
 .PHONY: clean
 clean: ## remove everything that was built
