@@ -170,7 +170,8 @@ install-command: $(COMMAND) $(BUILD)/libreuse.catalog ## install command, man pa
 uninstall: ## remove what install has installed
 	rm -f $(addprefix $(DESTDIR),$(LIBDIR)/libreuse.so $(BINDIR)/libreuse $(MANDIR)/man1/libreuse.1 \
 	    $(MANDIR)/man8/libreuse.so.8 $(BASHDIR)/libreuse $(ZSHDIR)/_libreuse $(CATALOGDIR)/libreuse.catalog)
-	rm -rf $(DESTDIR)$(DOCDIR)
+	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,$(notdir $(DOCUMENTS)) $(addprefix examples/,$(notdir $(EXAMPLES))))
+	-rmdir $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)
 
 # Packages are built from a copy of the source, as on any other machine, and land in $(PACKAGES).
 PACKAGES := $(BUILD)/packages
