@@ -18,7 +18,7 @@ enum { PASSED = 0, FAILED = 1, SKIPPED = 77 };
 
 #define LONGEST_TEST_SECONDS 60
 
-#define IS_BIG_ENDIAN (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+#define IS_BIG_ENDIAN        (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 
 static struct stand_in_test *all;
 static const struct stand_in_test *running;
@@ -149,7 +149,8 @@ int main(void)
     unsigned passed = 0;
     unsigned failed = 0;
     for (const struct stand_in_test *test = all; test != NULL; test = test->next) {
-        if (test->function == NULL || announce_not_emulated(test->suite, test->name, IS_BIG_ENDIAN)) {
+        if (test->function == NULL ||
+            announce_not_emulated(test->suite, test->name, IS_BIG_ENDIAN)) {
             continue;
         }
         const int status = run(test);
