@@ -126,7 +126,7 @@ enum secure privilege_on_execution(const char *path, const struct privilege *pri
     struct file_capabilities capabilities;
     if (caller->uid != 0 && !is_on_nosuid_mount(path) &&
         read_file_capabilities(path, &capabilities) &&
-        (capabilities.effective || gains(caller, &capabilities))) {
+        (capabilities.effective || (!caller->no_new_privileges && gains(caller, &capabilities)))) {
         return SECURE_CAPABILITIES;
     }
     return SECURE_NO;

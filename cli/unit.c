@@ -157,7 +157,8 @@ static char *preload_for_all(void)
     char *why = NULL;
     if (systemctl_show_environment(&environment, &why)) {
         const char *quoted = property(&environment, "LD_PRELOAD");
-        words_split(&words, quoted != NULL ? quoted : "");
+        quoted = quoted != NULL ? quoted : "";
+        words_split(&words, quoted + strspn(quoted, "$")); /* a shell's $'...' */
     }
     char *value = words.count > 0 ? output_format("%s", words.list[0]) : NULL;
     words_free(&words);
