@@ -204,7 +204,8 @@ static struct caller caller_of(const struct unit *unit, const struct execution *
     const uid_t stand_in = (uid_t)-2; /* another user than root, of whom no more is known */
     memset(&caller.bounding, 0xff, sizeof caller.bounding);
     if (!execution->as_root) {
-        if (user[0] != '\0' && !user_find(user, &caller.uid, &caller.gid)) {
+        if (user[0] != '\0' && !user_find(user, &caller.uid, &caller.gid) &&
+            !user_find(unit_value(unit, "UID"), &caller.uid, &caller.gid)) {
             caller.uid = stand_in;
             caller.gid = stand_in;
         } else if (user[0] == '\0' && unit_is(unit, "DynamicUser", "yes")) {
