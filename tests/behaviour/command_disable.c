@@ -69,6 +69,14 @@ Test(command_disable, finds_the_file_of_an_alias)
     expect_entries(UNITS, 0);
 }
 
+Test(command_disable, finds_a_file_under_a_name_that_has_become_an_alias)
+{
+    enable();
+    show_exactly("server.service", "Id=new.service\nLoadState=loaded\n");
+    LIBREUSE(0, "disable", "server");
+    expect_entries(UNITS, 0);
+}
+
 Test(command_disable, leaves_somebody_elses_file_alone)
 {
     show_unit("server.service", "");

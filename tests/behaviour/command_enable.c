@@ -259,6 +259,16 @@ Test(command_enable, a_failed_write_leaves_nothing)
     expect_nothing_written();
 }
 
+Test(command_enable, a_full_disk_leaves_no_empty_folder)
+{
+    show_unit("server.service", "");
+    /* room for the root and one folder */
+    cr_assert_eq(mount(NULL, UNITS, NULL, MS_REMOUNT, "nr_inodes=2"), 0, "%s", strerror(errno));
+    struct process enable = LIBREUSE(3, "enable", "server");
+    expect_complaint(&enable, "No space left on device; nothing is changed");
+    expect_nothing_written();
+}
+
 Test(command_enable, replaces_what_an_interrupted_one_has_left)
 {
     show_unit("server.service", "");
