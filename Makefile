@@ -74,7 +74,7 @@ TARGETS  := $(addprefix $(BUILD)/targets/,dynamic static go go_dynamic no_librar
 UNIT_SUPPORT := $(BUILD)/tests/support/namespace.o $(BUILD)/tests/support/refuse.o
 UNIT     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
 
-SCRIPTS  := .ci/run packaging/stage packaging/tarball/install.sh $(wildcard tests/lint/*) packaging/completions/libreuse.bash
+SCRIPTS  := .ci/run packaging/stage packaging/tarball/install.sh $(wildcard tests/lint/* tests/distros/check-*) packaging/completions/libreuse.bash
 C_FILES  := $(wildcard shim/*.[ch] cli/*.[ch] testapps/*.[ch] testapps/*/*.[ch] tests/*/*.[ch] \
                        tests/*/*/*.[ch])
 
