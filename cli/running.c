@@ -200,12 +200,15 @@ static void read_auxiliary_vector(struct running *running)
     }
 }
 
-static void add_listener(struct running *running, int fd, char *address, int armed)
+static void add_listener(struct running *running, int fd, const struct address *address, int armed)
 {
     running->listeners = output_reallocate(running->listeners, running->listeners_count + 1,
                                            sizeof running->listeners[0]);
     running->listeners[running->listeners_count++] =
-        (struct listener){.fd = fd, .address = address, .armed = armed};
+        (struct listener){.fd = fd,
+                          .address = sockets_address_text(address),
+                          .port = address_port(address),
+                          .armed = armed};
 }
 
 static int option_of(int socket_fd, int option)
@@ -242,7 +245,7 @@ static void take_from_list(struct running *running, struct fallback *fallback, i
         if (entry->facts.inode == inode && entry->facts.state == STATE_LISTEN) {
             struct address local;
             sockets_local(entry, &local);
-            add_listener(running, fd, sockets_address_text(&local), -1);
+            add_listener(running, fd, &local, -1);
         }
     }
 }
@@ -261,8 +264,7 @@ static void take_socket(struct running *running, struct remote *remote, struct f
     if (is_tcp_listener(copy)) {
         struct address address;
         address_of_socket(&address, copy);
-        add_listener(running, fd, sockets_address_text(&address),
-                     option_of(copy, SO_REUSEADDR) != 0);
+        add_listener(running, fd, &address, option_of(copy, SO_REUSEADDR) != 0);
     }
     close(copy);
 }
@@ -318,6 +320,16 @@ bool running_examine(struct running *running, int pid)
     read_environment(running);
     read_auxiliary_vector(running);
     read_descriptors(running);
+    return true;
+}
+
+bool running_is_first_on_port(const struct running *running, size_t number)
+{
+    for (size_t i = 0; i < number; i++) {
+        if (running->listeners[i].port == running->listeners[number].port) {
+            return false;
+        }
+    }
     return true;
 }
 

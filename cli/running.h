@@ -13,8 +13,9 @@
 /* A TCP socket of the process that listens. */
 struct listener {
     int fd;
-    char *address; /* "?" where it is not known */
-    int armed;     /* SO_REUSEADDR: 1 on, 0 off, -1 not known */
+    char *address;
+    unsigned int port;
+    int armed; /* SO_REUSEADDR: 1 on, 0 off, -1 not known */
 };
 
 struct running {
@@ -42,6 +43,9 @@ struct running {
 
 /* False where there is no such process. The caller frees it with running_free(). */
 bool running_examine(struct running *running, int pid);
+
+/* Whether none of the listeners before this one has its port: so that a port is named once. */
+bool running_is_first_on_port(const struct running *running, size_t number);
 
 void running_free(struct running *running);
 
