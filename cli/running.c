@@ -1,6 +1,7 @@
 #include "running.h"
 
 #include "address.h"
+#include "ephemeral.h"
 #include "output.h"
 #include "processes.h"
 #include "remote.h"
@@ -208,7 +209,8 @@ static void add_listener(struct running *running, int fd, const struct address *
         (struct listener){.fd = fd,
                           .address = sockets_address_text(address),
                           .port = address_port(address),
-                          .armed = armed};
+                          .armed = armed,
+                          .ephemeral = -1};
 }
 
 static int option_of(int socket_fd, int option)
@@ -307,6 +309,16 @@ static void read_descriptors(struct running *running)
     }
 }
 
+static void find_ephemeral(struct running *running)
+{
+    if (running->listeners_count == 0 || process_is_in_this_network(running->pid) != PRESENCE_YES) {
+        return;
+    }
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        running->listeners[i].ephemeral = ephemeral_port(running->listeners[i].port);
+    }
+}
+
 bool running_examine(struct running *running, int pid)
 {
     *running = (struct running){.pid = pid};
@@ -320,6 +332,7 @@ bool running_examine(struct running *running, int pid)
     read_environment(running);
     read_auxiliary_vector(running);
     read_descriptors(running);
+    find_ephemeral(running);
     return true;
 }
 
@@ -331,6 +344,15 @@ bool running_is_first_on_port(const struct running *running, size_t number)
         }
     }
     return true;
+}
+
+size_t running_count_ephemeral(const struct running *running)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        count += running->listeners[i].ephemeral == 1;
+    }
+    return count;
 }
 
 void running_free(struct running *running)

@@ -15,7 +15,8 @@ struct listener {
     int fd;
     char *address;
     unsigned int port;
-    int armed; /* SO_REUSEADDR: 1 on, 0 off, -1 not known */
+    int armed;     /* SO_REUSEADDR: 1 on, 0 off, -1 not known */
+    int ephemeral; /* ephemeral_port(); -1, too, where it is of another network */
 };
 
 struct running {
@@ -46,6 +47,9 @@ bool running_examine(struct running *running, int pid);
 
 /* Whether none of the listeners before this one has its port: so that a port is named once. */
 bool running_is_first_on_port(const struct running *running, size_t number);
+
+/* How many of its listeners are on ephemeral ports. */
+size_t running_count_ephemeral(const struct running *running);
 
 void running_free(struct running *running);
 
