@@ -119,6 +119,8 @@ TEST_FLAGS += -isystem tests/cross
 UNIT_SUPPORT += $(CROSS_SUPPORT)
 LIBCRITERION :=
 TARGETS := $(addprefix $(BUILD)/targets/,dynamic static)
+# "libreuse check" looks for the loader of a program: here it is where the cross C library has it.
+$(BUILD)/targets/dynamic: TARGET_FLAGS += -Wl,--dynamic-linker=$(firstword $(wildcard /usr/$(CROSS)/lib/ld*.so.[0-9]))
 endif
 
 .PHONY: tested

@@ -14,7 +14,6 @@
 #define OWN_ELF    "the test reads the program as one of the runner's own architecture"
 #define IS_QEMU    "from outside, the program is qemu, which is of this machine's architecture"
 #define ITS_ROOT   "qemu -L answers for the folder / with that of the C library"
-#define LOADER     "qemu -L says of the loader that it is there to some system calls only"
 #define WILD       "qemu looks at the address itself, and ends or answers in the kernel's place"
 #define SLOW       "the owner of a socket is searched for 50 ms, too short for qemu on a busy machine"
 #define CRASHES    "qemu ends at addresses that the kernel refuses, without the library, too"
@@ -113,13 +112,6 @@ static const struct entry everywhere[] = {
     {"formats", "json_is_valid_whatever_the_holder_is_called", SLOW},
     {"command_why", "a_listener_is_named_in_the_words_of_the_shims_report", SLOW},
     {"sinks", "journal_gets_who_holds_the_port", SLOW},
-    {"check", "has_a_word_for_every_obstacle", LOADER},
-    {"check", "notices_a_go_program_with_libc", LOADER},
-    {"check", "notices_a_program_that_is_set_user_id_for_others", LOADER},
-    {"check", "says_that_a_program_is_reached_and_how", LOADER},
-    {"check", "shows_hostile_names_harmlessly", LOADER},
-    {"check", "shows_the_scripts_on_the_way_to_a_program", LOADER},
-    {"check", "takes_a_name_with_a_slash_for_a_program_even_where_it_is_a_number", LOADER},
 };
 
 static const struct entry on_big_endian[] = {
