@@ -13,6 +13,7 @@ CC := $(CROSS)-gcc
 endif
 BUILD ?= build/$(CROSS)
 endif
+STRIP   := $(if $(CROSS),$(CROSS)-)strip
 MACHINE := $(shell $(CC) -dumpmachine)
 
 BUILD  ?= build
@@ -73,7 +74,7 @@ TARGETS  := $(addprefix $(BUILD)/targets/,dynamic static go go_dynamic no_librar
 UNIT_SUPPORT := $(BUILD)/tests/support/namespace.o $(BUILD)/tests/support/refuse.o
 UNIT     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
 
-SCRIPTS  := .ci/run packaging/stage $(wildcard tests/lint/*) packaging/completions/libreuse.bash
+SCRIPTS  := .ci/run packaging/stage packaging/tarball/install.sh $(wildcard tests/lint/*) packaging/completions/libreuse.bash
 C_FILES  := $(wildcard shim/*.[ch] cli/*.[ch] testapps/*.[ch] testapps/*/*.[ch] tests/*/*.[ch] \
                        tests/*/*/*.[ch])
 
@@ -169,7 +170,8 @@ install-command: $(COMMAND) $(BUILD)/libreuse.catalog ## install command, man pa
 uninstall: ## remove what install has installed
 	rm -f $(addprefix $(DESTDIR),$(LIBDIR)/libreuse.so $(BINDIR)/libreuse $(MANDIR)/man1/libreuse.1 \
 	    $(MANDIR)/man8/libreuse.so.8 $(BASHDIR)/libreuse $(ZSHDIR)/_libreuse $(CATALOGDIR)/libreuse.catalog)
-	rm -rf $(DESTDIR)$(DOCDIR)
+	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,$(notdir $(DOCUMENTS)) $(addprefix examples/,$(notdir $(EXAMPLES))))
+	-rmdir $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)
 
 # Packages are built from a copy of the source, as on any other machine, and land in $(PACKAGES).
 PACKAGES := $(BUILD)/packages
@@ -186,6 +188,53 @@ deb: ## build the Debian packages (DEB_ARCH=i386 for another architecture)
 	$(Q)mkdir -p $(PACKAGES)
 	$(Q)cd $(DEB_TREE)/.. && mv *.deb *.buildinfo *.changes $(abspath $(PACKAGES))
 	$(Q)ls -l $(PACKAGES)/*_$(DEB_ARCH).*
+
+# The date of the version is the time of every file in a tarball and a package.
+EPOCH   = $(shell date -d "$$(sed -n 's/^ -- .*>  //p;T;q' packaging/debian/changelog)" +%s)
+TAR     = tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(EPOCH) --format=ustar -c
+RELEASE := libreuse-$(VERSION)
+BINARY  := $(RELEASE)-linux-$(firstword $(subst -, ,$(MACHINE)))
+
+.PHONY: dist
+dist: dist-source dist-binary ## build the source tarball (of the last commit) and the binary one with install.sh
+
+.PHONY: dist-source
+dist-source:
+	$(Q)mkdir -p $(PACKAGES)
+	$(Q)git diff --quiet HEAD || echo "make dist: what is not committed is not in the source tarball" >&2
+	$(Q)git show HEAD:packaging/rpm/libreuse.spec.in | sed 's/@VERSION@/$(VERSION)/' > $(PACKAGES)/libreuse.spec
+	$(Q)git archive --prefix=$(RELEASE)/ --add-file=$(PACKAGES)/libreuse.spec HEAD | gzip -9n > \
+	    $(PACKAGES)/$(RELEASE).tar.gz
+	$(Q)rm $(PACKAGES)/libreuse.spec
+	$(Q)ls -l $(PACKAGES)/$(RELEASE).tar.gz
+
+# The binary tarball of x86-64 has the library for 32-bit programs, too.
+DIST_TREE := $(BUILD)/dist/$(BINARY)
+DIST_I386 := $(if $(filter x86_64-%,$(MACHINE)),$(BUILD)/i386/libreuse.so)
+.PHONY: dist-binary
+dist-binary: $(BUILD)/libreuse.so $(STATIC) $(BUILD)/libreuse.catalog $(DIST_I386)
+	$(Q)rm -rf $(DIST_TREE)
+	$(Q)$(MAKE) --no-print-directory install DESTDIR=$(abspath $(DIST_TREE)) PREFIX= COMMAND=$(STATIC) >/dev/null
+	$(Q)$(if $(DIST_I386),install -D -m 644 $(DIST_I386) $(DIST_TREE)/lib32/libreuse.so)
+	$(Q)$(STRIP) --strip-unneeded $(DIST_TREE)/lib*/libreuse.so $(DIST_TREE)/bin/libreuse
+	$(Q)cd $(DIST_TREE) && find bin lib* share -type f | LC_ALL=C sort > FILES
+	$(Q)install -m 755 packaging/tarball/install.sh $(DIST_TREE)
+	$(Q)install -m 644 README.md LICENSE $(DIST_TREE)
+	$(Q)mkdir -p $(PACKAGES)
+	$(Q)$(TAR) -C $(BUILD)/dist $(BINARY) | gzip -9n > $(PACKAGES)/$(BINARY).tar.gz
+	$(Q)ls -l $(PACKAGES)/$(BINARY).tar.gz
+
+RPM_TREE := $(abspath $(BUILD)/rpm)
+RPM_CPU  := $(patsubst arm,armv7hl,$(patsubst powerpc64le,ppc64le,$(firstword $(subst -, ,$(MACHINE)))))
+.PHONY: rpm
+rpm: dist-source ## build RPM packages from the source tarball (CROSS=i686-linux-gnu for another architecture)
+	$(Q)rm -rf $(RPM_TREE)
+	$(Q)SOURCE_DATE_EPOCH=$(EPOCH) $(ALONE) rpmbuild -ta --nodeps --target=$(RPM_CPU) \
+	    --define "_topdir $(RPM_TREE)" --define "__cc $(CC)" --define "__strip $(STRIP)" \
+	    --define "_buildhost localhost" --define "use_source_date_epoch_as_buildtime 1" \
+	    --define "clamp_mtime_to_source_date_epoch 1" $(PACKAGES)/$(RELEASE).tar.gz
+	$(Q)mv $(RPM_TREE)/RPMS/*/*.rpm $(RPM_TREE)/SRPMS/*.rpm $(PACKAGES)
+	$(Q)ls -l $(PACKAGES)/*.rpm
 
 .PHONY: clean
 clean: ## remove everything that was built
@@ -222,21 +271,25 @@ $(BUILD)/libreuse: $(CLI) $(filter-out %/interpose.o,$(SHIM)) $(EVERYTHING)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ldl
 
-# The command for packages, one file for every Linux of an architecture: linked statically, with musl,
-# whose programs start on every kernel and need no file of the system to look up a name. Debian's
-# musl-dev brings a specs file for each architecture. musl has no kernel headers of its own.
+# The command for packages, one file for every Linux of an architecture: linked statically, with musl
+# where that is installed for the architecture (its programs start on older kernels than glibc's).
+# Debian's musl-dev brings a specs file for each. musl has no kernel headers of its own.
 STATIC := $(BUILD)/static/libreuse
 MUSL_SPECS := $(wildcard /usr/lib/$(subst gnu,musl,$(patsubst i686-%,i386-%,$(MACHINE)))/musl-gcc.specs)
-STATIC_CC ?= $(if $(MUSL_SPECS),$(CC) -specs=$(MUSL_SPECS),$(if $(CROSS),$(CC),musl-gcc))
+STATIC_CC ?= $(if $(MUSL_SPECS),$(CC) -specs=$(MUSL_SPECS),$(if \
+    $(filter $(MACHINE),$(shell musl-gcc -dumpmachine 2>/dev/null)),musl-gcc,$(CC)))
 HASH := \#
 KERNEL_HEADERS = $(sort $(patsubst %/linux/errno.h,%,$(patsubst %/asm/errno.h,%,$(filter \
     %/linux/errno.h %/asm/errno.h,$(shell echo '$(HASH)include <linux/errno.h>' | $(CC) -M -x c -)))))
 
+STATIC_CFLAGS  ?= $(CFLAGS)
+STATIC_LDFLAGS ?= $(LDFLAGS)
+
 .PHONY: static
 static: $(STATIC) ## build the command as one static file that runs on every distribution
 $(STATIC): $(CLI:$(BUILD)/%.o=%.c) $(wildcard cli/*.h shim/*.[ch]) $(EVERYTHING)
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/static CC="$(STATIC_CC)" \
-	    CPPFLAGS="$(CPPFLAGS) -DLIBREUSE_STATIC $(addprefix -idirafter ,$(KERNEL_HEADERS))" LDFLAGS="$(LDFLAGS) -static" $@
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/static CC="$(STATIC_CC)" CFLAGS="$(STATIC_CFLAGS)" \
+	    CPPFLAGS="$(CPPFLAGS) -DLIBREUSE_STATIC $(addprefix -idirafter ,$(KERNEL_HEADERS))" LDFLAGS="$(STATIC_LDFLAGS) -static -Wl,--build-id" $@
 
 # The journal's catalogue (journalctl -x) and docs/messages.md are one text.
 $(BUILD)/libreuse.catalog: docs/messages.md packaging/catalog.awk
@@ -301,10 +354,12 @@ $(BUILD)/targets/ld-uClibc.so.0:
 	@mkdir -p $(@D)
 	$(Q)touch $@
 
+$(BUILD)/i386/libreuse.so: $(wildcard shim/*) $(EVERYTHING)
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/i386 CC="$(I386_CC)" $@
+
 $(BUILD)/targets/lib32/libreuse.so: $(wildcard shim/*) $(EVERYTHING)
 	@mkdir -p $(@D)
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/i386 CC="$(I386_CC)" CFLAGS=-O2 $(BUILD)/i386/libreuse.so && \
-	    cp $(BUILD)/i386/libreuse.so $@ || { echo "$@ cannot be built here" >&2; rm -f $@; }
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/i386/libreuse.so && cp $(BUILD)/i386/libreuse.so $@ || { echo "$@ cannot be built here" >&2; rm -f $@; }
 
 $(UNIT): TEST_FLAGS += -iquote cli
 $(SUPPORT) $(BEHAVIOUR) $(UNIT): $(BUILD)/%.o: %.c $(EVERYTHING)
