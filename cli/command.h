@@ -12,7 +12,7 @@ enum {
     STATUS_FINE = 0,
     STATUS_FOUND = 1,   /* what was looked for, or was asked about, is not fine */
     STATUS_USAGE = 2,   /* an option or argument is wrong */
-    STATUS_REFUSED = 3, /* not permitted, or not supported by the kernel */
+    STATUS_REFUSED = 3, /* not permitted, or not supported by the kernel or the system */
 
     /* "libreuse run" only, like env(1); otherwise its status is the program's */
     STATUS_RUN_FAILED = 125,    /* libreuse itself failed, its usage included */
@@ -26,6 +26,9 @@ int why_command(int argc, char **argv);
 int audit_command(int argc, char **argv);
 int arm_command(int argc, char **argv);
 int free_command(int argc, char **argv);
+int enable_command(int argc, char **argv);
+int disable_command(int argc, char **argv);
+int status_command(int argc, char **argv);
 
 /* Prints the version to standard output: what every subcommand does for --version. */
 int command_version(void);

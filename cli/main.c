@@ -17,6 +17,9 @@ static const char help[] =
     "  audit                                   which servers on this host restart cleanly?\n"
     "  arm PID|PORT                            make a running server restartable\n"
     "  free PORT                               remove the TIME_WAIT sockets of a port\n"
+    "  enable UNIT                             preload it into a service of systemd\n"
+    "  disable UNIT                            no longer\n"
+    "  status [UNIT]...                        which services have it, and is it in them?\n"
     "\n"
     "  libreuse COMMAND --help                 the options of a command\n"
     "  libreuse --version                      the version\n"
@@ -28,15 +31,18 @@ static const struct {
     const char *name;
     int (*command)(int argc, char **argv);
 } commands[] = {
-    {"run", run_command},     {"check", check_command}, {"why", why_command},
-    {"audit", audit_command}, {"arm", arm_command},     {"free", free_command},
+    {"run", run_command},       {"check", check_command},     {"why", why_command},
+    {"audit", audit_command},   {"arm", arm_command},         {"free", free_command},
+    {"enable", enable_command}, {"disable", disable_command}, {"status", status_command},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const char names[] = "run, check, why, audit, arm, free, enable, disable and status";
 
 static int dispatch(int argc, char **argv)
 {
     if (argc < 2) {
-        output_error("no command given; there are run, check, why, audit, arm and free");
+        output_error("no command given; there are %s", names);
         return command_usage("");
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
@@ -50,7 +56,7 @@ static int dispatch(int argc, char **argv)
             return commands[i].command(argc - 1, argv + 1);
         }
     }
-    output_error("%s: no such command; there are run, check, why, audit, arm and free", argv[1]);
+    output_error("%s: no such command; there are %s", argv[1], names);
     return command_usage("");
 }
 

@@ -34,7 +34,7 @@ void *output_reallocate(void *memory, size_t count, size_t size)
     return larger;
 }
 
-OUTPUT_PRINTF(1, 0) static char *format_list(const char *format, va_list arguments)
+char *output_format_list(const char *format, va_list arguments)
 {
     char *text;
     if (vasprintf(&text, format, arguments) < 0) {
@@ -47,7 +47,7 @@ char *output_format(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    char *text = format_list(format, arguments);
+    char *text = output_format_list(format, arguments);
     va_end(arguments);
     return text;
 }
@@ -113,7 +113,7 @@ void output_error(const char *format, ...)
     const int error = errno;
     va_list arguments;
     va_start(arguments, format);
-    char *message = format_list(format, arguments);
+    char *message = output_format_list(format, arguments);
     va_end(arguments);
     char *printable = output_printable(message);
     fflush(stdout); /* in the order in which things were said */
@@ -203,7 +203,7 @@ void table_cell(struct table *table, enum tone tone, const char *format, ...)
     }
     va_list arguments;
     va_start(arguments, format);
-    char *text = format_list(format, arguments);
+    char *text = output_format_list(format, arguments);
     va_end(arguments);
     table->cells[table->filled++] = (struct cell){output_printable(text), tone};
     free(text);

@@ -9,6 +9,7 @@
 #ifndef LIBREUSE_OUTPUT_H
 #define LIBREUSE_OUTPUT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,12 +38,13 @@ OUTPUT_PRINTF(2, 3) void output_text(enum tone tone, const char *format, ...);
 
 /*
  * malloc(3)'s memory, zeroed where it is new; where there is none, the process ends with an error.
- * The caller frees it. output_format() is asprintf(3), output_printable() a copy of a text that is
- * safe to show.
+ * The caller frees it. output_format() is asprintf(3), output_format_list() vasprintf(3),
+ * output_printable() a copy of a text that is safe to show.
  */
 void *output_allocate(size_t count, size_t size);
 void *output_reallocate(void *memory, size_t count, size_t size);
 OUTPUT_PRINTF(1, 2) char *output_format(const char *format, ...);
+OUTPUT_PRINTF(1, 0) char *output_format_list(const char *format, va_list arguments);
 char *output_printable(const char *text);
 
 /*

@@ -10,11 +10,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* Both halves of a capability set. */
-struct capability_set {
-    uint32_t half[2];
-};
-
 /* The extended attribute security.capability, as far as it counts. */
 struct file_capabilities {
     bool effective;
@@ -82,54 +77,56 @@ static bool is_on_nosuid_mount(const char *path)
     return statvfs(path, &mount) == 0 && (mount.f_flag & ST_NOSUID) != 0;
 }
 
-/* The capabilities that the caller may pass on: those of the two sets that a file can choose from.
- */
-static void own_capabilities(struct capability_set *bounding, struct capability_set *inheritable)
+void privilege_of_self(struct caller *caller)
 {
-    *bounding = (struct capability_set){{0, 0}};
+    *caller = (struct caller){
+        .uid = getuid(),
+        .effective_uid = geteuid(),
+        .gid = getgid(),
+        .effective_gid = getegid(),
+        .no_new_privileges = prctl(PR_GET_NO_NEW_PRIVS, 0UL, 0UL, 0UL, 0UL) == 1,
+    };
     for (unsigned int i = 0; i < 64; i++) {
         if (prctl(PR_CAPBSET_READ, (unsigned long)i, 0UL, 0UL, 0UL) == 1) {
-            bounding->half[i / 32] |= UINT32_C(1) << i % 32;
+            caller->bounding.half[i / 32] |= UINT32_C(1) << i % 32;
         }
     }
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
     syscall(SYS_capget, &header, sets);
     for (int i = 0; i < 2; i++) {
-        inheritable->half[i] = sets[i].inheritable;
+        caller->inheritable.half[i] = sets[i].inheritable;
     }
 }
 
 /* Whether the program would get a capability from its file. */
-static bool gains(const struct file_capabilities *file)
+static bool gains(const struct caller *caller, const struct file_capabilities *file)
 {
-    struct capability_set bounding;
-    struct capability_set inheritable;
-    own_capabilities(&bounding, &inheritable);
     for (int i = 0; i < 2; i++) {
-        if ((file->permitted.half[i] & bounding.half[i]) != 0 ||
-            (file->inheritable.half[i] & inheritable.half[i]) != 0) {
+        if ((file->permitted.half[i] & caller->bounding.half[i]) != 0 ||
+            (file->inheritable.half[i] & caller->inheritable.half[i]) != 0) {
             return true;
         }
     }
     return false;
 }
 
-enum secure privilege_on_execution(const char *path, const struct privilege *privilege)
+enum secure privilege_on_execution(const char *path, const struct privilege *privilege,
+                                   const struct caller *caller)
 {
-    const bool ids_are_ignored =
-        is_on_nosuid_mount(path) || prctl(PR_GET_NO_NEW_PRIVS, 0UL, 0UL, 0UL, 0UL) == 1;
+    const bool ids_are_ignored = is_on_nosuid_mount(path) || caller->no_new_privileges;
     const bool sets_uid = privilege->set_user_id && !ids_are_ignored;
     const bool sets_gid = privilege->set_group_id && !ids_are_ignored;
-    if ((sets_uid ? privilege->uid : geteuid()) != getuid()) {
+    if ((sets_uid ? privilege->uid : caller->effective_uid) != caller->uid) {
         return sets_uid ? SECURE_SET_USER_ID : SECURE_ALREADY;
     }
-    if ((sets_gid ? privilege->gid : getegid()) != getgid()) {
+    if ((sets_gid ? privilege->gid : caller->effective_gid) != caller->gid) {
         return sets_gid ? SECURE_SET_GROUP_ID : SECURE_ALREADY;
     }
     struct file_capabilities capabilities;
-    if (getuid() != 0 && !is_on_nosuid_mount(path) && read_file_capabilities(path, &capabilities) &&
-        (capabilities.effective || gains(&capabilities))) {
+    if (caller->uid != 0 && !is_on_nosuid_mount(path) &&
+        read_file_capabilities(path, &capabilities) &&
+        (capabilities.effective || (!caller->no_new_privileges && gains(caller, &capabilities)))) {
         return SECURE_CAPABILITIES;
     }
     return SECURE_NO;

@@ -11,6 +11,7 @@
 #define LIBREUSE_PRIVILEGE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* What the file carries. */
@@ -25,7 +26,26 @@ struct privilege {
 /* False and errno where the file cannot be looked at. */
 bool privilege_of(const char *path, struct privilege *privilege);
 
-/* Which of them would make it a secure execution, if the calling process executed it now. */
+/* Both halves of a capability set. */
+struct capability_set {
+    uint32_t half[2];
+};
+
+/* Who executes it, as far as it matters. */
+struct caller {
+    uid_t uid; /* the real one */
+    uid_t effective_uid;
+    gid_t gid;
+    gid_t effective_gid;
+    bool no_new_privileges;
+    struct capability_set bounding; /* the two sets that a file's capabilities can choose from */
+    struct capability_set inheritable;
+};
+
+/* This process. */
+void privilege_of_self(struct caller *caller);
+
+/* Which of them would make it a secure execution, if the caller executed it now. */
 enum secure {
     SECURE_NO,
     SECURE_SET_USER_ID,
@@ -34,6 +54,7 @@ enum secure {
     SECURE_ALREADY /* the caller itself has other effective than real ids */
 };
 
-enum secure privilege_on_execution(const char *path, const struct privilege *privilege);
+enum secure privilege_on_execution(const char *path, const struct privilege *privilege,
+                                   const struct caller *caller);
 
 #endif

@@ -3,12 +3,10 @@
 #include "output.h"
 #include "privilege.h"
 #include "shebang.h"
+#include "users.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -135,43 +133,6 @@ static void note_not_executable(struct program *program, int error)
     }
 }
 
-/*
- * "root", or a number where /etc/passwd knows no name. getpwuid(3) would ask every service that the
- * host has set up for names, which a static program cannot (glibc's NSS). The caller frees it.
- */
-static char *user_name(uid_t uid)
-{
-    char *name = NULL;
-    FILE *file = fopen("/etc/passwd", "re");
-    const struct passwd *user;
-    while (file != NULL && name == NULL && (user = fgetpwent(file)) != NULL) {
-        if (user->pw_uid == uid) {
-            name = output_format("%s", user->pw_name);
-        }
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return name != NULL ? name : output_format("%lu", (unsigned long)uid);
-}
-
-/* The same for a group and /etc/group. */
-static char *group_name(gid_t gid)
-{
-    char *name = NULL;
-    FILE *file = fopen("/etc/group", "re");
-    const struct group *group;
-    while (file != NULL && name == NULL && (group = fgetgrent(file)) != NULL) {
-        if (group->gr_gid == gid) {
-            name = output_format("%s", group->gr_name);
-        }
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return name != NULL ? name : output_format("%lu", (unsigned long)gid);
-}
-
 static const char ignores[] = "so the dynamic loader ignores LD_PRELOAD and says nothing";
 
 static void note_set_user_id(struct program *program, uid_t uid)
@@ -218,14 +179,14 @@ static void notice_privilege(struct program *program, const struct privilege *pr
     }
 }
 
-static void examine_privilege(struct program *program)
+static void examine_privilege(struct program *program, const struct caller *caller)
 {
     const char *path = last_step(program)->path;
     struct privilege privilege;
     if (!privilege_of(path, &privilege)) {
         return;
     }
-    switch (privilege_on_execution(path, &privilege)) {
+    switch (privilege_on_execution(path, &privilege, caller)) {
     case SECURE_NO:
         notice_privilege(program, &privilege);
         break;
@@ -365,12 +326,13 @@ static void notice_go(struct program *program)
 }
 
 /* Examines what was read of the last step, an ELF file. */
-static void examine_elf(struct program *program, const struct libraries *libraries, bool is_running)
+static void examine_elf(struct program *program, const struct libraries *libraries,
+                        const struct caller *caller)
 {
     program->has_elf = true;
     examine_linking(program);
-    if (program->obstacle == OBSTACLE_NONE && !is_running) {
-        examine_privilege(program);
+    if (program->obstacle == OBSTACLE_NONE && caller != NULL) {
+        examine_privilege(program, caller);
     }
     if (program->obstacle == OBSTACLE_NONE) {
         examine_loader(program);
@@ -446,9 +408,13 @@ static void examine_script(struct program *program, int fd, struct next *next)
     }
 }
 
-/* Reads one file: an ELF file ends the examination, a script names the next one. */
+/*
+ * Reads one file: an ELF file ends the examination, a script names the next one. Without a caller
+ * it is running already.
+ */
 static void examine_file(struct program *program, const char *file,
-                         const struct libraries *libraries, bool is_running, struct next *next)
+                         const struct libraries *libraries, const struct caller *caller,
+                         struct next *next)
 {
     const int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
@@ -457,7 +423,7 @@ static void examine_file(struct program *program, const char *file,
     }
     switch (elf_read(fd, &program->elf)) {
     case ELF_READ:
-        examine_elf(program, libraries, is_running);
+        examine_elf(program, libraries, caller);
         break;
     case ELF_NOT_ELF:
         examine_script(program, fd, next);
@@ -474,7 +440,8 @@ static void examine_file(struct program *program, const char *file,
     close(fd);
 }
 
-void program_examine(struct program *program, const char *name, const struct libraries *libraries)
+void program_examine_for(struct program *program, const char *name,
+                         const struct libraries *libraries, const struct caller *caller)
 {
     *program = (struct program){0};
     struct next next = {{0}, true};
@@ -501,11 +468,18 @@ void program_examine(struct program *program, const char *name, const struct lib
             break;
         }
         next.name[0] = '\0';
-        examine_file(program, path, libraries, false, &next);
+        examine_file(program, path, libraries, caller, &next);
         free(wanted);
         wanted = output_format("%s", next.name);
     }
     free(wanted);
+}
+
+void program_examine(struct program *program, const char *name, const struct libraries *libraries)
+{
+    struct caller self;
+    privilege_of_self(&self);
+    program_examine_for(program, name, libraries, &self);
 }
 
 void program_examine_file(struct program *program, const char *file, const char *name,
@@ -514,7 +488,7 @@ void program_examine_file(struct program *program, const char *file, const char 
     *program = (struct program){0};
     struct next ignored = {{0}, false};
     add_step(program, output_format("%s", name));
-    examine_file(program, file, libraries, true, &ignored);
+    examine_file(program, file, libraries, NULL, &ignored);
 }
 
 void program_free(struct program *program)

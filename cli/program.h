@@ -8,6 +8,7 @@
 
 #include "elf.h"
 #include "library.h"
+#include "privilege.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -61,6 +62,10 @@ struct program {
  * The libraries must live as long. The caller frees it with program_free().
  */
 void program_examine(struct program *program, const char *name, const struct libraries *libraries);
+
+/* The same for another caller than this process, who has this process's PATH. */
+void program_examine_for(struct program *program, const char *name,
+                         const struct libraries *libraries, const struct caller *caller);
 
 void program_free(struct program *program);
 

@@ -3,10 +3,10 @@
  * options name; or says why that program cannot be reached.
  */
 #include "command.h"
-#include "config.h"
 #include "library.h"
 #include "output.h"
 #include "program.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -36,46 +36,21 @@ static const char help[] =
     "Exit status: PROGRAM's; 125 libreuse failed, 126 PROGRAM cannot be run or is refused,\n"
     "127 PROGRAM is not found.\n";
 
-/* What getopt_long(3) returns for an option without a letter: OPTION_VARIABLES + its index. */
-enum { OPTION_VARIABLES = 256 };
-
-/* The options that are variables. */
-static const struct variable {
-    const char *option;
-    int has_value;
-    const char *name;
-    const char *value; /* of an option that takes none */
-} variables[] = {
-    {"log", required_argument, "LIBREUSE_LOG", NULL},
-    {"format", required_argument, "LIBREUSE_FORMAT", NULL},
-    {"level", required_argument, "LIBREUSE_LEVEL", NULL},
-    {"ports", required_argument, "LIBREUSE_PORTS", NULL},
-    {"wait", required_argument, "LIBREUSE_WAIT", NULL},
-    {"swallowed", required_argument, "LIBREUSE_SWALLOWED", NULL},
-    {"explain", no_argument, "LIBREUSE_EXPLAIN", "1"},
-    {"no-explain", no_argument, "LIBREUSE_EXPLAIN", "0"},
-    {"dry-run", no_argument, "LIBREUSE_DRY_RUN", "1"},
-};
-enum { VARIABLES = sizeof variables / sizeof variables[0] };
-
 enum answer { ANSWER_RUN, ANSWER_HELP, ANSWER_VERSION, ANSWER_USAGE };
 
 struct options {
     bool force;
-    const char *given[VARIABLES]; /* the values of the options that were given */
+    struct settings settings;
 };
 
 static enum answer parse(int argc, char **argv, struct options *options)
 {
-    struct option longs[VARIABLES + 4] = {
+    struct option longs[3 + SETTINGS + 1] = {
         {"force", no_argument, NULL, 'f'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
     };
-    for (int i = 0; i < VARIABLES; i++) {
-        longs[3 + i] = (struct option){variables[i].option, variables[i].has_value, NULL,
-                                       OPTION_VARIABLES + i};
-    }
+    settings_options(longs + 3, "dry-run");
     opterr = 0;
     for (;;) {
         const char *argument = argv[optind];
@@ -88,42 +63,14 @@ static enum answer parse(int argc, char **argv, struct options *options)
             return ANSWER_HELP;
         } else if (option == 'V') {
             return ANSWER_VERSION;
-        } else if (option >= OPTION_VARIABLES) {
-            const struct variable *variable = &variables[option - OPTION_VARIABLES];
-            options->given[option - OPTION_VARIABLES] =
-                variable->has_value == required_argument ? optarg : variable->value;
         } else if (option == ':') {
             output_error("run: the option %s needs a value", argument);
             return ANSWER_USAGE;
-        } else {
+        } else if (!settings_take(&options->settings, option, optarg)) {
             output_error("run: there is no option %s, or it takes no value", argument);
             return ANSWER_USAGE;
         }
     }
-}
-
-/* Sets the variables, and lets the shim's own reader say whether it would understand them. */
-static bool set_variables(const struct options *options)
-{
-    bool understood = true;
-    for (int i = 0; i < VARIABLES; i++) {
-        if (options->given[i] != NULL && setenv(variables[i].name, options->given[i], 1) != 0) {
-            output_error("run: %s: %s", variables[i].name, strerror(errno));
-            return false;
-        }
-    }
-    struct complaint complaint;
-    config_load();
-    while (config_take_complaint(&complaint)) {
-        for (int i = 0; i < VARIABLES; i++) {
-            if (options->given[i] != NULL && strcmp(variables[i].name, complaint.variable) == 0) {
-                output_error("run: --%s=%s: not understood, expected %s", variables[i].option,
-                             options->given[i], complaint.expected);
-                understood = false;
-            }
-        }
-    }
-    return understood;
 }
 
 /* The exit status for a program that is not run. */
@@ -221,5 +168,6 @@ int run_command(int argc, char **argv)
         command_usage("run");
         return STATUS_RUN_FAILED;
     }
-    return set_variables(&options) ? run(&options, argv + optind) : STATUS_RUN_FAILED;
+    return settings_apply(&options.settings, "run") ? run(&options, argv + optind)
+                                                    : STATUS_RUN_FAILED;
 }

@@ -24,6 +24,23 @@ _libreuse_ports() {
     done < <(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null) | sort -nu
 }
 
+# Services: those of systemd, or those that are enabled.
+_libreuse_services() {
+    systemctl list-units --all --plain --no-legend --no-pager --type=service 2>/dev/null |
+        while read -r unit _; do
+            echo "$unit"
+        done
+}
+
+_libreuse_enabled() {
+    local file
+    for file in /etc/systemd/system/*.d/50-libreuse.conf; do
+        [[ -e $file ]] || continue
+        file=${file%.d/*}
+        echo "${file##*/}"
+    done
+}
+
 # The place of run's PROGRAM in COMP_WORDS, or nothing as long as it is not there.
 _libreuse_program() {
     local i
@@ -47,6 +64,22 @@ _libreuse_program() {
     done
 }
 
+# The values of an option that run and enable have; false where it is none of those.
+_libreuse_setting() {
+    local current=$1 option=$2
+    case $option in
+    --log)
+        _libreuse_words "auto stderr journal syslog none" "$current"
+        [[ $current != /* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        ;;
+    --format) _libreuse_words "text json" "$current" ;;
+    --level) _libreuse_words "err warning notice info debug" "$current" ;;
+    --swallowed) _libreuse_words "log fail exit" "$current" ;;
+    --ports | --wait) ;;
+    *) return 1 ;;
+    esac
+}
+
 _libreuse_run() {
     local current=$1 previous=$2 program
     program=$(_libreuse_program)
@@ -65,24 +98,33 @@ _libreuse_run() {
         previous=${COMP_WORDS[COMP_CWORD - 1]}
         current=
     fi
-    case $previous in
-    --log)
-        _libreuse_words "auto stderr journal syslog none" "$current"
-        [[ $current != /* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$current")
-        ;;
-    --format) _libreuse_words "text json" "$current" ;;
-    --level) _libreuse_words "err warning notice info debug" "$current" ;;
-    --swallowed) _libreuse_words "log fail exit" "$current" ;;
-    --ports | --wait) ;;
-    *)
+    if ! _libreuse_setting "$current" "$previous"; then
         if [[ $current == -* ]]; then
             _libreuse_words "--log --format --level --ports --wait --swallowed --explain
                 --no-explain --dry-run --force --help --version" "$current"
         else
             mapfile -t COMPREPLY < <(compgen -c -f -- "$current")
         fi
-        ;;
-    esac
+    fi
+}
+
+_libreuse_enable() {
+    local current=$1 previous=$2
+    if [[ $previous == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    if [[ $current == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 1]}
+        current=
+    fi
+    if ! _libreuse_setting "$current" "$previous"; then
+        if [[ $current == -* ]]; then
+            _libreuse_words "--show --log --format --level --ports --wait --swallowed --explain
+                --no-explain --report-only --help --version" "$current"
+        else
+            _libreuse_words "$(_libreuse_services)" "$current"
+        fi
+    fi
 }
 
 _libreuse() {
@@ -90,7 +132,7 @@ _libreuse() {
     common="--help --version"
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        _libreuse_words "run check why audit arm free $common" "$current"
+        _libreuse_words "run check why audit arm free enable disable status $common" "$current"
         return
     fi
     case ${COMP_WORDS[1]}:$current in
@@ -105,6 +147,10 @@ _libreuse() {
     arm:*) _libreuse_words "$(_libreuse_ports 0A)" "$current" ;;
     free:-*) _libreuse_words "--yes $common" "$current" ;;
     free:*) _libreuse_words "$(_libreuse_ports 06)" "$current" ;;
+    enable:*) _libreuse_enable "$current" "$previous" ;;
+    disable:-*) _libreuse_words "$common" "$current" ;;
+    status:-*) _libreuse_words "--json $common" "$current" ;;
+    disable:* | status:*) _libreuse_words "$(_libreuse_enabled)" "$current" ;;
     esac
 }
 

@@ -36,7 +36,8 @@ static void expect_option(const char *document, const char *text, const char *pr
 
 Test(documents, have_every_option)
 {
-    static const char *const commands[] = {"run", "check", "why", "audit", "arm", "free"};
+    static const char *const commands[] = {"run",  "check",  "why",     "audit", "arm",
+                                           "free", "enable", "disable", "status"};
     const char *page = read_document(SOURCE_FOLDER "/docs/libreuse.1");
     const char *bash = read_document(COMPLETIONS "libreuse.bash");
     const char *zsh = read_document(COMPLETIONS "_libreuse");
@@ -99,6 +100,9 @@ Test(completion, knows_commands_options_and_values)
     cr_assert_str_eq(complete("check --j"), "--json\n");
     cr_assert_str_eq(complete("why --"), "--udp\n--wait\n--json\n--help\n--version\n");
     cr_assert_str_eq(complete("free --y"), "--yes\n");
+    cr_assert_str_eq(complete("enable --r"), "--report-only\n");
+    cr_assert_str_eq(complete("enable --show --level = e"), "err\n");
+    cr_assert_str_eq(complete("status --j"), "--json\n");
 }
 
 Test(completion, completes_programs_and_their_arguments)

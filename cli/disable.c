@@ -1,0 +1,124 @@
+/*
+ * libreuse disable: removes what "libreuse enable" has written, and nothing else.
+ */
+#include "command.h"
+#include "drop_in.h"
+#include "output.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: libreuse disable UNIT\n"
+    "\n"
+    "Removes /etc/systemd/system/UNIT.d/50-libreuse.conf, where \"libreuse enable\" has written "
+    "it,\n"
+    "and the folder where it is empty then; and says what to run next. Until its next restart the\n"
+    "service goes on with libreuse. The unit itself need not be there any more.\n"
+    "\n"
+    "  -h, --help     this text\n"
+    "  -V, --version  the version\n"
+    "\n"
+    "Exit status: 0 removed; 1 it was not enabled, or the file is somebody else's; 2 wrong usage;\n"
+    "3 not permitted.\n";
+
+static void print(char *text)
+{
+    char *printable = output_printable(text);
+    output_text(TONE_PLAIN, "%s\n", printable);
+    free(printable);
+    free(text);
+}
+
+/* Removes the file of this unit, which is there. */
+static int remove_file(const char *unit, bool is_running)
+{
+    char *path = drop_in_path(unit);
+    const bool is_removed = drop_in_remove(unit);
+    if (is_removed) {
+        print(output_format("%s: removed", path));
+        output_text(TONE_PLAIN, "run next:\n  systemctl daemon-reload\n");
+        if (is_running) {
+            print(output_format("  systemctl restart %s", unit));
+        }
+    } else {
+        output_error("disable: %s: cannot be removed: %s", path, strerror(errno));
+    }
+    free(path);
+    return is_removed ? STATUS_FINE : STATUS_REFUSED;
+}
+
+/* What is to be said where there is no file of ours. */
+static int say_none(const char *unit, enum drop_in state)
+{
+    char *path = drop_in_path(unit);
+    const int error = errno;
+    if (state == DROP_IN_NONE) {
+        output_error("disable: %s: is not enabled: there is no %s; libreuse status lists those "
+                     "that are",
+                     unit, path);
+    } else if (state == DROP_IN_FOREIGN) {
+        output_error("disable: %s: was not written by libreuse enable, or a symbolic link is in "
+                     "the way; it is left alone",
+                     path);
+    } else {
+        output_error("disable: %s: %s", path, strerror(error));
+    }
+    free(path);
+    return state == DROP_IN_UNREADABLE ? STATUS_REFUSED : STATUS_FOUND;
+}
+
+static int disable(const char *name)
+{
+    struct unit unit;
+    char *text;
+    char *why = NULL;
+    const bool is_known = unit_ask(&unit, name, &why);
+    /* An alias has its file under the unit's own name. */
+    const char *id = is_known ? unit.id : name;
+    enum drop_in state = drop_in_read(id, &text);
+    if (state != DROP_IN_OURS && strcmp(id, name) != 0) {
+        enum drop_in by_alias = drop_in_read(name, &text);
+        id = by_alias == DROP_IN_OURS ? name : id;
+        state = by_alias == DROP_IN_OURS ? by_alias : state;
+    }
+    const bool is_running = is_known && unit_is(&unit, "ActiveState", "active");
+    const int status = state == DROP_IN_OURS ? remove_file(id, is_running) : say_none(id, state);
+    free(text);
+    free(why);
+    unit_free(&unit);
+    return status;
+}
+
+int disable_command(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+    opterr = 0;
+    const int option = getopt_long(argc, argv, "hV", options, NULL);
+    if (option != -1) {
+        return command_common_option(option, "disable", help, argv[optind - 1]);
+    }
+    if (optind != argc - 1) {
+        output_error(optind == argc ? "disable: no unit given"
+                                    : "disable: %s: one unit was expected",
+                     argv[argc - 1]);
+        return command_usage("disable");
+    }
+    if (geteuid() != 0) {
+        output_error("disable: only root may remove a file below " DROP_IN_FOLDER "; run it as "
+                     "root");
+        return STATUS_REFUSED;
+    }
+    char *name = unit_full_name(argv[optind], "disable");
+    if (name == NULL) {
+        return command_usage("disable");
+    }
+    const int status = disable(name);
+    free(name);
+    return status;
+}

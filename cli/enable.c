@@ -1,0 +1,282 @@
+/*
+ * libreuse enable: writes a drop-in that preloads libreuse.so into a service of systemd, after a
+ * look at everything that would keep it from its work; and says what is to be run next.
+ */
+#include "command.h"
+#include "drop_in.h"
+#include "library.h"
+#include "output.h"
+#include "running.h"
+#include "settings.h"
+#include "unit.h"
+#include "unit_check.h"
+#include "unit_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: libreuse enable [OPTION]... UNIT\n"
+    "\n"
+    "Writes /etc/systemd/system/UNIT.d/50-libreuse.conf, which adds libreuse.so to the LD_PRELOAD\n"
+    "of the service UNIT, and says what to run next. Nothing else is changed or restarted. What\n"
+    "would keep libreuse from its work is refused: a static program, a sandbox (SystemCallFilter=\n"
+    "and others) without the calls that it needs, an EnvironmentFile= that sets LD_PRELOAD.\n"
+    "\n"
+    "  --show             only show what would be written, and write nothing\n"
+    "  --log=WHERE        auto, stderr, journal, syslog, none, or an absolute path\n"
+    "  --format=FORM      text or json\n"
+    "  --level=LEVEL      err, warning, notice, info or debug: the least that is reported\n"
+    "  --ports=LIST       only these ports: 9999,8000-8099\n"
+    "  --wait=SECONDS     how long bind() waits for a port that cannot be had otherwise\n"
+    "  --swallowed=WHAT   log, fail or exit: listen() after a bind() that failed\n"
+    "  --explain          look up who holds a port (the default)\n"
+    "  --no-explain       do not\n"
+    "  --report-only      in the service, libreuse reports and changes nothing\n"
+    "  -h, --help, -V, --version\n"
+    "\n"
+    "The options but --show set the LIBREUSE_* variables of the service; see libreuse.so(8). To\n"
+    "enable a unit again replaces the file: after a change of the unit, or with other options.\n"
+    "Exit status: 0 written or shown; 1 refused, and nothing is written; 2 wrong usage;\n"
+    "3 not permitted, or systemd does not answer.\n";
+
+enum { SHOW = 1, DRY_RUN };
+
+struct request {
+    const char *name;
+    bool only_show;
+    struct settings settings;
+};
+
+/* -1 where the command is to go on, else its exit status. */
+static int parse(int argc, char **argv, struct request *request)
+{
+    struct option options[4 + SETTINGS + 1] = {{"show", no_argument, NULL, SHOW},
+                                               {"dry-run", no_argument, NULL, DRY_RUN},
+                                               {"help", no_argument, NULL, 'h'},
+                                               {"version", no_argument, NULL, 'V'}};
+    settings_options(options + 4, "report-only");
+    opterr = 0;
+    for (;;) {
+        const int option = getopt_long(argc, argv, ":hV", options, NULL);
+        const char *argument = argv[optind - 1];
+        if (option == -1) {
+            break;
+        } else if (option == SHOW) {
+            request->only_show = true;
+        } else if (option == DRY_RUN) {
+            output_error("enable: --dry-run could mean two things: --show writes nothing; with "
+                         "--report-only, libreuse in the service only reports");
+            return command_usage("enable");
+        } else if (option == ':') {
+            output_error("enable: the option %s needs a value", argument);
+            return command_usage("enable");
+        } else if (!settings_take(&request->settings, option, optarg)) {
+            return command_common_option(option, "enable", help, argument);
+        }
+    }
+    if (optind == argc) {
+        output_error("enable: no unit given");
+        return command_usage("enable");
+    }
+    if (optind < argc - 1) {
+        output_error("enable: %s: one unit was expected", argv[optind + 1]);
+        return command_usage("enable");
+    }
+    request->name = argv[optind];
+    return settings_apply(&request->settings, "enable") ? -1 : STATUS_USAGE;
+}
+
+/* The file, as it is to be written. The caller frees it. */
+static char *compose(const struct request *request, const struct unit *unit, const char *preload)
+{
+    char *word = unit_file_assignment("LD_PRELOAD", preload);
+    char *text = output_format(DROP_IN_MARK "; to undo it: libreuse disable %s\n"
+                                            "# After a change of the unit's own LD_PRELOAD, run "
+                                            "libreuse enable again.\n"
+                                            "[Service]\n"
+                                            "Environment=%s\n",
+                               unit->id, word);
+    free(word);
+    for (int i = 0; i < SETTINGS; i++) {
+        const char *given = request->settings.given[i];
+        if (given != NULL) {
+            char *value = unit_file_percent(given);
+            word = unit_file_assignment(settings_variable(i), value);
+            char *longer = output_format("%sEnvironment=%s\n", text, word);
+            free(word);
+            free(value);
+            free(text);
+            text = longer;
+        }
+    }
+    return text;
+}
+
+/* What an earlier file had set, and this one does not. */
+static void tell_dropped(const char *before, const char *now)
+{
+    static const char start[] = "Environment=\"LIBREUSE_";
+    for (const char *at = before; (at = strstr(at, start)) != NULL; at++) {
+        char *line = output_format("%.*s", (int)strcspn(at, "\n"), at);
+        char *name = output_format("%.*s", (int)strcspn(line + 13, "="), line + 13);
+        if (strstr(now, name) == NULL) {
+            output_error("notice: the file had %s until now; give the option again to keep it",
+                         line + 12);
+        }
+        free(name);
+        free(line);
+    }
+}
+
+static void print(char *text)
+{
+    char *printable = output_printable(text);
+    output_text(TONE_PLAIN, "%s\n", printable);
+    free(printable);
+    free(text);
+}
+
+/* "libreuse arm PORT" for each port of listeners that are not armed yet. */
+static void print_arm_commands(const struct running *running)
+{
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        const char *port = strrchr(running->listeners[i].address, ':');
+        bool is_new = port != NULL && running->listeners[i].armed != 1;
+        for (size_t k = 0; k < i && is_new; k++) {
+            const char *earlier = strrchr(running->listeners[k].address, ':');
+            is_new =
+                earlier == NULL || running->listeners[k].armed == 1 || strcmp(earlier, port) != 0;
+        }
+        if (is_new) {
+            print(output_format("  libreuse arm %s", port + 1));
+        }
+    }
+}
+
+static void tell_next(const struct unit *unit)
+{
+    const int pid = atoi(unit_value(unit, "MainPID"));
+    struct running running = {0};
+    const bool is_running = pid > 0 && running_examine(&running, pid);
+    output_text(TONE_PLAIN, "run next:\n  systemctl daemon-reload\n");
+    if (is_running && running.library == NULL) {
+        print_arm_commands(&running);
+    }
+    if (is_running || unit_is(unit, "ActiveState", "active")) {
+        print(output_format("  systemctl restart %s", unit->id));
+    } else {
+        print(output_format("  systemctl start %s", unit->id));
+    }
+    if (is_running && running.library == NULL && running.listeners_count == 0) {
+        print(output_format("%s[%d], its main process, listens on no TCP port; where another of "
+                            "its processes does, run before the restart: libreuse arm PORT",
+                            running.name, pid));
+    }
+    running_free(&running);
+}
+
+/* The file that is there is not ours. */
+static int say_foreign(const struct unit *unit)
+{
+    output_error("enable: %s: is there and was not written by libreuse enable, or a symbolic link "
+                 "is in the way; it is left alone: move it away, or add the lines of --show to it",
+                 unit->drop_in);
+    return STATUS_FOUND;
+}
+
+static int write_file(const struct unit *unit, const char *text)
+{
+    char *before;
+    switch (drop_in_read(unit->id, &before)) {
+    case DROP_IN_FOREIGN:
+        return say_foreign(unit);
+    case DROP_IN_UNREADABLE:
+        output_error("enable: %s: %s", unit->drop_in, strerror(errno));
+        return STATUS_REFUSED;
+    default:
+        break;
+    }
+    const bool is_same = before != NULL && strcmp(before, text) == 0;
+    if (!is_same && !drop_in_write(unit->id, text)) {
+        output_error("enable: %s: cannot be written: %s; nothing is changed", unit->drop_in,
+                     strerror(errno));
+        free(before);
+        return STATUS_REFUSED;
+    }
+    if (before != NULL) {
+        tell_dropped(before, text);
+    }
+    free(before);
+    print(output_format("%s: %s", unit->drop_in,
+                        is_same ? "is there already, and stays as it is" : "written"));
+    tell_next(unit);
+    return STATUS_FINE;
+}
+
+static int decide(const struct request *request, const struct unit *unit)
+{
+    struct libraries libraries;
+    struct unit_check check;
+    int status = STATUS_FINE;
+    libraries_find(&libraries);
+    unit_check(&check, unit, &libraries);
+    for (int i = 0; i < SETTINGS; i++) {
+        if (request->settings.given[i] != NULL) {
+            unit_check_variable(&check, unit, settings_variable(i), request->settings.given[i]);
+        }
+    }
+    for (size_t i = 0; i < check.refusals.count; i++) {
+        output_error("enable: %s: %s", unit->id, check.refusals.list[i]);
+        status = STATUS_FOUND;
+    }
+    for (size_t i = 0; i < check.notices.count && status == STATUS_FINE; i++) {
+        output_error("notice: %s: %s", unit->id, check.notices.list[i]);
+    }
+    if (status == STATUS_FINE) {
+        char *text = compose(request, unit, check.preload);
+        if (request->only_show) {
+            output_text(TONE_PLAIN, "%s", text);
+        } else {
+            status = write_file(unit, text);
+        }
+        free(text);
+    }
+    unit_check_free(&check);
+    libraries_free(&libraries);
+    return status;
+}
+
+int enable_command(int argc, char **argv)
+{
+    struct request request = {0};
+    const int status = parse(argc, argv, &request);
+    if (status >= 0) {
+        return status;
+    }
+    if (!request.only_show && geteuid() != 0) {
+        output_error("enable: only root may write below " DROP_IN_FOLDER "; run it as root, or see "
+                     "with --show what it would write");
+        return STATUS_REFUSED;
+    }
+    char *name = unit_full_name(request.name, "enable");
+    if (name == NULL) {
+        return command_usage("enable");
+    }
+    struct unit unit;
+    char *why = NULL;
+    int result = STATUS_REFUSED;
+    if (unit_ask(&unit, name, &why)) {
+        result = decide(&request, &unit);
+    } else {
+        output_error("enable: %s: systemd does not tell what it is: %s; for an image, see the "
+                     "example " DROP_IN_NAME " in libreuse's documentation folder",
+                     name, why);
+    }
+    unit_free(&unit);
+    free(why);
+    free(name);
+    return result;
+}

@@ -1,0 +1,336 @@
+/*
+ * libreuse status: the services that "libreuse enable" was called for, and whether libreuse.so is
+ * really at work in each.
+ */
+#include "command.h"
+#include "drop_in.h"
+#include "output.h"
+#include "running.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "Usage: libreuse status [--json] [UNIT]...\n"
+    "\n"
+    "Lists the services that were enabled with \"libreuse enable\": their state, whether "
+    "libreuse.so\n"
+    "is loaded in the main process, where that listens, and what is missing until it is in "
+    "effect.\n"
+    "With UNITs, only those.\n"
+    "\n"
+    "      --json     for programs\n"
+    "  -h, --help     this text\n"
+    "  -V, --version  the version\n"
+    "\n"
+    "To look into the processes of other users needs root.\n"
+    "Exit status: 0 in effect, or will be when the service is started; 1 one of them is not;\n"
+    "2 wrong usage; 3 systemd does not answer, or not permitted to see it.\n";
+
+struct service {
+    char *name;
+    char *state; /* "active", "inactive", "not-found" */
+    bool needs_reload;
+    int pid; /* 0: it does not run */
+    struct running running;
+    int status;
+    char *verdict;
+};
+
+static size_t count_unarmed(const struct running *running)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        count += running->listeners[i].armed == 0;
+    }
+    return count;
+}
+
+static void judge(struct service *service, int status, char *verdict)
+{
+    service->status = status;
+    service->verdict = verdict;
+}
+
+/* The file is there and systemd has read it: is the library in the process? */
+static void judge_process(struct service *service)
+{
+    const struct running *running = &service->running;
+    if (running->library != NULL) {
+        const size_t unarmed = count_unarmed(running);
+        if (unarmed > 0) {
+            judge(service, STATUS_FOUND,
+                  output_format("loaded, but %zu of %zu listeners are not armed: libreuse check %d",
+                                unarmed, running->listeners_count, service->pid));
+        } else {
+            judge(service, STATUS_FINE, output_format("in effect"));
+        }
+    } else if (running->maps_error != 0) {
+        judge(service, STATUS_REFUSED,
+              output_format("not known: %s; run it as root", strerror(running->maps_error)));
+    } else if (running->preload_names_us) {
+        judge(service, STATUS_FOUND,
+              output_format("not loaded, though LD_PRELOAD names it: libreuse check %d",
+                            service->pid));
+    } else {
+        judge(service, STATUS_FOUND,
+              output_format("not loaded yet: systemctl restart %s", service->name));
+    }
+}
+
+/* Whether the LD_PRELOAD that systemd knows is the one that our file sets. */
+static bool is_overridden(const struct unit *unit)
+{
+    struct words environment;
+    words_split(&environment, unit_value(unit, "Environment"));
+    const char *preload = words_variable(&environment, "LD_PRELOAD");
+    const bool is_ours = preload != NULL && strstr(preload, "libreuse.so") != NULL;
+    words_free(&environment);
+    char *where;
+    char *value;
+    const bool is_replaced = unit_replaces(unit, "LD_PRELOAD", &where, &value) &&
+                             (value == NULL || strstr(value, "libreuse.so") == NULL);
+    free(where);
+    free(value);
+    return !is_ours || is_replaced;
+}
+
+static void judge_unit(struct service *service, const struct unit *unit, enum drop_in file)
+{
+    if (file == DROP_IN_FOREIGN) {
+        judge(service, STATUS_FOUND,
+              output_format("not enabled: %s is somebody else's", unit->drop_in));
+    } else if (file != DROP_IN_OURS && unit_has_drop_in(unit)) {
+        judge(service, STATUS_FOUND,
+              output_format("disabled, but not forgotten: systemctl daemon-reload"));
+    } else if (file != DROP_IN_OURS) {
+        judge(service, STATUS_FOUND, output_format("not enabled"));
+    } else if (!unit_is(unit, "LoadState", "loaded")) {
+        judge(service, STATUS_FOUND,
+              output_format("there is no such unit to start: libreuse disable %s", service->name));
+    } else if (!unit_has_drop_in(unit) || service->needs_reload) {
+        judge(service, STATUS_FOUND,
+              output_format("systemd has not read it yet: systemctl daemon-reload"));
+    } else if (is_overridden(unit)) {
+        judge(service, STATUS_FOUND,
+              output_format("something else sets its LD_PRELOAD: libreuse enable %s says what",
+                            service->name));
+    } else if (service->pid == 0) {
+        judge(service, STATUS_FINE, output_format("in effect when it is started"));
+    } else {
+        judge_process(service);
+    }
+}
+
+/* False where systemd does not answer: `why` says so. */
+static bool look_at(struct service *service, const char *name, char **why)
+{
+    struct unit unit;
+    *service = (struct service){0};
+    if (!unit_ask(&unit, name, why)) {
+        unit_free(&unit);
+        return false;
+    }
+    char *text;
+    const enum drop_in file = drop_in_read(unit.id, &text);
+    free(text);
+    service->name = output_format("%s", unit.id);
+    service->state =
+        output_format("%s", unit_value(&unit, unit_is(&unit, "LoadState", "loaded") ? "ActiveState"
+                                                                                    : "LoadState"));
+    service->needs_reload = unit_is(&unit, "NeedDaemonReload", "yes");
+    service->pid = atoi(unit_value(&unit, "MainPID"));
+    if (service->pid > 0 && !running_examine(&service->running, service->pid)) {
+        service->pid = 0;
+    }
+    judge_unit(service, &unit, file);
+    unit_free(&unit);
+    return true;
+}
+
+/* "0.0.0.0:9999 armed, [::]:9999 not armed". The caller frees it. */
+static char *listeners_text(const struct running *running)
+{
+    char *text = output_format("%s", running->listeners_count > 0 ? "" : "-");
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        const struct listener *listener = &running->listeners[i];
+        char *longer = output_format("%s%s%s %s", text, i > 0 ? ", " : "", listener->address,
+                                     listener->armed > 0    ? "armed"
+                                     : listener->armed == 0 ? "not armed"
+                                                            : "?");
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+static void show(const struct service *services, size_t count)
+{
+    static const char *const headings[] = {"UNIT",   "STATE",     "RELOAD", "PID",
+                                           "LOADED", "LISTENERS", "VERDICT"};
+    enum { COLUMNS = sizeof headings / sizeof headings[0], PID_COLUMN = 3 };
+    struct table *table = table_create(COLUMNS);
+    table_align_right(table, PID_COLUMN);
+    for (size_t i = 0; i < COLUMNS; i++) {
+        table_cell(table, TONE_HEADING, "%s", headings[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct service *service = &services[i];
+        char *listeners = listeners_text(&service->running);
+        table_cell(table, TONE_PLAIN, "%s", service->name);
+        table_cell(table, TONE_PLAIN, "%s", service->state);
+        table_cell(table, TONE_PLAIN, "%s", service->needs_reload ? "needed" : "-");
+        if (service->pid > 0) {
+            table_cell(table, TONE_PLAIN, "%d", service->pid);
+        } else {
+            table_cell(table, TONE_PLAIN, "-");
+        }
+        table_cell(table, TONE_PLAIN, "%s",
+                   service->pid == 0                  ? "-"
+                   : service->running.library != NULL ? "yes"
+                   : service->running.maps_error != 0 ? "?"
+                                                      : "no");
+        table_cell(table, TONE_PLAIN, "%s", listeners);
+        table_cell(table,
+                   service->status == STATUS_FINE    ? TONE_GOOD
+                   : service->status == STATUS_FOUND ? TONE_BAD
+                                                     : TONE_WARNING,
+                   "%s", service->verdict);
+        free(listeners);
+    }
+    table_print_and_free(table);
+}
+
+static void show_json_service(struct json *json, const struct service *service)
+{
+    const struct running *running = &service->running;
+    json_open_object(json, NULL);
+    json_string(json, "unit", service->name);
+    json_string(json, "state", service->state);
+    json_boolean(json, "needs_daemon_reload", service->needs_reload);
+    if (service->pid > 0) {
+        json_number(json, "pid", service->pid);
+    } else {
+        json_null(json, "pid");
+    }
+    if (service->pid > 0 && (running->library != NULL || running->maps_error == 0)) {
+        json_boolean(json, "libreuse", running->library != NULL);
+    } else {
+        json_null(json, "libreuse");
+    }
+    json_open_array(json, "listeners");
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        json_open_object(json, NULL);
+        json_string(json, "listens_on", running->listeners[i].address);
+        if (running->listeners[i].armed < 0) {
+            json_null(json, "reuseaddr");
+        } else {
+            json_boolean(json, "reuseaddr", running->listeners[i].armed == 1);
+        }
+        json_close(json);
+    }
+    json_close(json);
+    json_boolean(json, "in_effect", service->status == STATUS_FINE);
+    json_string(json, "verdict", service->verdict);
+    json_close(json);
+}
+
+static void show_json(const struct service *services, size_t count)
+{
+    struct json json = {0};
+    json_open_object(&json, NULL);
+    json_open_array(&json, "units");
+    for (size_t i = 0; i < count; i++) {
+        show_json_service(&json, &services[i]);
+    }
+    json_close(&json);
+    json_close(&json);
+}
+
+static void service_free(struct service *service)
+{
+    free(service->name);
+    free(service->state);
+    free(service->verdict);
+    running_free(&service->running);
+}
+
+/* The one that is found outweighs the one that cannot be seen. */
+static int worse(int status, int other)
+{
+    return status == STATUS_FOUND || other == STATUS_FINE ? status : other;
+}
+
+static int status_of(char **names, size_t count, bool json)
+{
+    struct service *services = output_allocate(count, sizeof services[0]);
+    int status = STATUS_FINE;
+    size_t known = 0;
+    for (; known < count; known++) {
+        char *why = NULL;
+        if (!look_at(&services[known], names[known], &why)) {
+            output_error("status: %s: systemd does not tell what it is: %s", names[known], why);
+            free(why);
+            break;
+        }
+        status = worse(status, services[known].status);
+    }
+    if (known == count && json) {
+        show_json(services, count);
+    } else if (known == count && count > 0) {
+        show(services, count);
+    } else if (known == count) {
+        output_text(TONE_PLAIN, "no unit is enabled; libreuse enable UNIT does that\n");
+    }
+    for (size_t i = 0; i < known; i++) {
+        service_free(&services[i]);
+    }
+    free(services);
+    return known == count ? status : STATUS_REFUSED;
+}
+
+/* The names that were given, or those of all units that are enabled. NULL: a name is wrong. */
+static char **choose(char **given, size_t given_count, size_t *count)
+{
+    if (given_count == 0) {
+        char **units = drop_in_units(count);
+        return units != NULL ? units : output_allocate(1, sizeof units[0]);
+    }
+    char **names = output_allocate(given_count, sizeof names[0]);
+    for (*count = 0; *count < given_count; (*count)++) {
+        names[*count] = unit_full_name(given[*count], "status");
+        if (names[*count] == NULL) {
+            break;
+        }
+    }
+    return names;
+}
+
+int status_command(int argc, char **argv)
+{
+    enum { JSON = 1 };
+    static const struct option options[] = {{"json", no_argument, NULL, JSON},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {0}};
+    bool json = false;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "hV", options, NULL)) != -1;) {
+        if (option != JSON) {
+            return command_common_option(option, "status", help, argv[optind - 1]);
+        }
+        json = true;
+    }
+    size_t count;
+    const size_t given = (size_t)(argc - optind);
+    char **names = choose(argv + optind, given, &count);
+    const int status = count < given ? command_usage("status") : status_of(names, count, json);
+    for (size_t i = 0; i < count; i++) {
+        free(names[i]);
+    }
+    free(names);
+    return status;
+}
