@@ -74,7 +74,8 @@ TARGETS  := $(addprefix $(BUILD)/targets/,dynamic static go go_dynamic no_librar
 UNIT_SUPPORT := $(BUILD)/tests/support/namespace.o $(BUILD)/tests/support/refuse.o
 UNIT     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
 
-SCRIPTS  := .ci/run packaging/stage packaging/tarball/install.sh $(wildcard tests/lint/* tests/distros/*) packaging/completions/libreuse.bash
+SCRIPTS  := .ci/run packaging/stage packaging/tarball/install.sh packaging/completions/libreuse.bash \
+            $(wildcard tests/lint/* tests/distros/* tests/kernels/*)
 C_FILES  := $(wildcard shim/*.[ch] cli/*.[ch] testapps/*.[ch] testapps/*/*.[ch] tests/*/*.[ch] \
                        tests/*/*/*.[ch])
 
@@ -131,6 +132,14 @@ fuzz: $(FUZZERS) ## feed the parsers random bytes, with ASan and UBSan (FUZZ_SEC
 	    $(BUILD)/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=5 -max_len=4096 -verbosity=0 \
 	        -artifact_prefix=$(BUILD)/fuzz/$$name- $(BUILD)/fuzz/corpus/$$name $$seeds; \
 	done
+
+# Debian's kernels, as RELEASE-ARCHITECTURE. What is downloaded is kept, and "make clean" removes it.
+KERNELS ?= bullseye-amd64 bookworm-amd64 trixie-amd64 sid-amd64 bookworm-i386 bookworm-arm64 \
+           bookworm-armhf bookworm-ppc64el trixie-riscv64 bookworm-s390x
+
+.PHONY: test-kernels
+test-kernels: ## try the library on other kernels and machines, in qemu-system (KERNELS="...", MIRROR)
+	$(Q)tests/kernels/run $(BUILD)/kernels $(KERNELS)
 
 .PHONY: lint
 lint: all ## check format, scripts, and what the built library needs and exports

@@ -2,6 +2,7 @@
 #include "explain.h"
 
 #include "holders.h"
+#include "kernel.h"
 
 #include <netinet/in.h>
 #include <stddef.h>
@@ -219,14 +220,15 @@ static void write_ways_out(struct line *line, const struct event *event)
     const unsigned int port = address_port(event->address);
     const bool all_time_wait = holders->total == holders->count[STATE_TIME_WAIT];
     const unsigned int seconds = all_time_wait ? WAIT_FOR_TIME_WAIT : WAIT_FOR_REMAINS;
-    if (config_wait() < seconds) {
+    const bool wait_longer = config_wait() < seconds;
+    if (wait_longer) {
         line_text(line, "; set LIBREUSE_WAIT=");
         line_number(line, seconds);
-        line_text(line, ", or run: libreuse free ");
-    } else {
-        line_text(line, "; run: libreuse free ");
     }
-    line_number(line, port);
+    if (kernel_is_at_least(6, 0)) { /* older ones do not remove TIME_WAIT sockets */
+        line_text(line, wait_longer ? ", or run: libreuse free " : "; run: libreuse free ");
+        line_number(line, port);
+    }
     line_text(line, "; next time, before such a server is stopped: libreuse arm ");
     line_number(line, port);
 }

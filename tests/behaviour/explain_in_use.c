@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -166,6 +167,18 @@ Test(held_by, one_time_wait_socket_for_less_than_a_minute)
     expect_time_wait_seconds(rest, ", for ");
     expect_words(rest, "LIBREUSE_WAIT=");
     expect_words(rest, "libreuse free 9999");
+    expect_words(rest, "libreuse arm 9999");
+}
+
+/* Before Linux 6.0 "libreuse free" cannot do its work. */
+Test(held_by, time_wait_of_an_old_kernel_which_does_not_remove_it)
+{
+    leave_time_wait(WITHOUT_SHIM, "0.0.0.0:9999");
+    cr_assert(personality(UNAME26) != -1); /* uname(2) says 2.6, and so it does in the host */
+    const char *rest = refused_to_a_host("0.0.0.0:9999");
+    expect_words(rest, "held by 1 TIME_WAIT socket");
+    expect_words(rest, "LIBREUSE_WAIT=");
+    cr_expect(strstr(rest, "libreuse free") == NULL, "%s", rest);
     expect_words(rest, "libreuse arm 9999");
 }
 

@@ -128,6 +128,9 @@ Test(waiting, lasts_until_a_listener_goes)
     const char *rest;
     unsigned tries = 0;
     do {
+        if (tries > 0) {
+            end_by_signal(&host.process, SIGKILL); /* or it would get the port */
+        }
         host = host_with(LONG);
         fd = host_tcp_socket(&host);
         rest = begin_to_wait(&host, fd, "0.0.0.0:9999");
