@@ -57,8 +57,9 @@ endif
 
 APP_FLAGS  := $(BASE)
 CLI_FLAGS  := $(BASE) -Wframe-larger-than=65536 -Ishim -DLIBREUSE_VERSION='"$(VERSION)"'
-TEST_FLAGS := $(BASE) -Wframe-larger-than=65536 -Ishim -Itests/support -pthread \
-              -DLIBREUSE_VERSION='"$(VERSION)"' -DBUILD_FOLDER='"$(abspath $(BUILD))"' \
+TESTED     ?= $(BUILD)
+TEST_FLAGS := $(BASE) -Wframe-larger-than=65536 -Ishim -Itests/support -iquote tests/cross -pthread \
+              -DLIBREUSE_VERSION='"$(VERSION)"' -DBUILD_FOLDER='"$(abspath $(TESTED))"' \
               -DSOURCE_FOLDER='"$(CURDIR)"'
 
 SHIM     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard shim/*.c))
@@ -73,9 +74,10 @@ TARGETS  := $(addprefix $(BUILD)/targets/,dynamic static go go_dynamic no_librar
                                           musl_static uclibc ld-uClibc.so.0 lib32/libreuse.so)
 UNIT_SUPPORT := $(BUILD)/tests/support/namespace.o $(BUILD)/tests/support/refuse.o
 UNIT     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
+CROSS_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cross/*.c))
 
 SCRIPTS  := .ci/run packaging/stage packaging/tarball/install.sh packaging/completions/libreuse.bash \
-            $(wildcard tests/lint/* tests/distros/* tests/kernels/*)
+            $(wildcard tests/lint/* tests/distros/* tests/kernels/*) tests/cross/run
 C_FILES  := $(wildcard shim/*.[ch] cli/*.[ch] testapps/*.[ch] testapps/*/*.[ch] tests/*/*.[ch] \
                        tests/*/*/*.[ch])
 
@@ -103,9 +105,30 @@ test-unit: $(BUILD)/tests/unit/run ## run the tests of single modules
 	$(Q)$<
 
 .PHONY: test-behaviour
-test-behaviour: $(BUILD)/tests/behaviour/run $(HOSTS) $(HOST_LIBS) $(TARGETS) all ## run the tests of whole programs under the library
+test-behaviour: $(BUILD)/tests/behaviour/run tested ## run the tests of whole programs under the library
 	@echo "behaviour tests, each in a network namespace of its own"
 	$(Q)$<
+
+# Other architectures, under qemu's user mode. The unit tests are programs of the architecture, where
+# a few lines stand in for Criterion; whole programs are tested by a runner of this machine.
+ARCHITECTURES ?= aarch64-linux-gnu arm-linux-gnueabihf s390x-linux-gnu powerpc64le-linux-gnu \
+                 riscv64-linux-gnu
+LIBCRITERION := -lcriterion
+ifdef CROSS
+TEST_FLAGS += -isystem tests/cross
+UNIT_SUPPORT += $(CROSS_SUPPORT)
+LIBCRITERION :=
+TARGETS := $(addprefix $(BUILD)/targets/,dynamic static)
+# "libreuse check" looks for the loader of a program: here it is where the cross C library has it.
+$(BUILD)/targets/dynamic: TARGET_FLAGS += -Wl,--dynamic-linker=$(firstword $(wildcard /usr/$(CROSS)/lib/ld*.so.[0-9]))
+endif
+
+.PHONY: tested
+tested: $(HOSTS) $(HOST_LIBS) $(TARGETS) all
+
+.PHONY: test-cross
+test-cross: ## cross-build for ARCHITECTURES="PREFIX ..." and test under qemu's user mode
+	$(Q)MAKE="$(MAKE)" tests/cross/run $(ARCHITECTURES)
 
 .PHONY: test-sanitized
 test-sanitized: ## run the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
@@ -142,11 +165,12 @@ test-kernels: ## try the library on other kernels and machines, in qemu-system (
 	$(Q)tests/kernels/run $(BUILD)/kernels $(KERNELS)
 
 .PHONY: lint
-lint: all ## check format, scripts, and what the built library needs and exports
+lint: all static ## check format, scripts, and what the built library needs and exports
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 	$(Q)shellcheck $(SCRIPTS)
 	$(Q)mandoc -Tlint -W warning docs/libreuse.1 docs/libreuse.so.8
 	$(Q)tests/lint/check-library $(BUILD)/libreuse.so
+	$(Q)tests/lint/check-static $(STATIC)
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang all
 	$(Q)tests/lint/check-library $(BUILD)/clang/libreuse.so
 
@@ -360,7 +384,7 @@ $(BUILD)/targets/musl_static: TARGET_CC = musl-gcc
 $(BUILD)/targets/musl_static: TARGET_FLAGS += -static
 $(BUILD)/targets/uclibc: TARGET_FLAGS += -Wl,--dynamic-linker=$(dir $(abspath $@))ld-uClibc.so.0
 $(BUILD)/targets/no_libraries: TARGET_FLAGS += -nostdlib -fPIE -pie -fno-stack-protector \
-    -fcf-protection=none
+    $(if $(filter x86_64% i%86%,$(MACHINE)),-fcf-protection=none)
 $(BUILD)/targets/no_libraries: tests/targets/no_libraries.c
 PROGRAMS := $(filter-out %.so %.so.0,$(TARGETS))
 $(filter-out %/no_libraries,$(PROGRAMS)): tests/targets/target.c
@@ -383,20 +407,20 @@ $(BUILD)/targets/lib32/libreuse.so: $(wildcard shim/*) $(EVERYTHING)
 	$(Q)$(MAKE) --no-print-directory $(BUILD)/i386/libreuse.so && cp $(BUILD)/i386/libreuse.so $@ || { echo "$@ cannot be built here" >&2; rm -f $@; }
 
 $(UNIT): TEST_FLAGS += -iquote cli
-$(SUPPORT) $(BEHAVIOUR) $(UNIT): $(BUILD)/%.o: %.c $(EVERYTHING)
+$(SUPPORT) $(BEHAVIOUR) $(UNIT) $(CROSS_SUPPORT): $(BUILD)/%.o: %.c $(EVERYTHING)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_FLAGS) -c -o $@ $<
 
-$(BUILD)/tests/behaviour/run: $(BEHAVIOUR) $(SUPPORT) $(EVERYTHING)
+$(BUILD)/tests/behaviour/run: $(BEHAVIOUR) $(SUPPORT) $(BUILD)/tests/cross/not_emulated.o $(EVERYTHING)
 	@echo "  LINK  $@"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(BEHAVIOUR) $(SUPPORT) -lcriterion -pthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcriterion -pthread
 
 # The modules, without the interposed functions: those would catch the test runner's own calls.
 $(BUILD)/tests/unit/run: $(UNIT) $(UNIT_SUPPORT) $(filter-out %/interpose.o,$(SHIM)) \
     $(filter-out %/main.o,$(CLI)) $(EVERYTHING)
 	@echo "  LINK  $@"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcriterion -pthread -ldl
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBCRITERION) -pthread -ldl
 
 $(FUZZ_SHIM): $(BUILD)/fuzz/%.o: %.c $(EVERYTHING)
 	@mkdir -p $(@D)
@@ -410,5 +434,5 @@ $(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_SHIM) $(EVERYTHING)
 	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $(call any_frame,$(TEST_FLAGS)) -o $@ $< \
 	    $(FUZZ_SHIM) -ldl
 
-DEPENDENCIES := $(SHIM) $(CLI) $(DEMO) $(SUPPORT) $(BEHAVIOUR) $(UNIT)
+DEPENDENCIES := $(SHIM) $(CLI) $(DEMO) $(SUPPORT) $(CROSS_SUPPORT) $(BEHAVIOUR) $(UNIT)
 -include $(DEPENDENCIES:.o=.d) $(FUZZ_SHIM:.o=.d) $(addsuffix .d,$(SERVERS) $(HOSTS) $(FUZZERS)) $(HOST_LIBS:.so=.d)

@@ -35,8 +35,9 @@ static uint64_t identity(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0) {
         return cookie;
     }
+    const bool unknown = errno == ENOPROTOOPT || errno == EINVAL; /* an old kernel, or qemu */
     struct kernel_file file;
-    return errno == ENOPROTOOPT && kernel_file(fd, &file) ? file.inode : FREE;
+    return unknown && kernel_file(fd, &file) ? file.inode : FREE;
 }
 
 static bool own(struct place *place, uint64_t socket)

@@ -156,12 +156,18 @@ int host_tcp_socket(struct host *host)
     return host_socket(host, AF_INET, SOCK_STREAM, 0);
 }
 
+static struct order order_to(enum order_kind kind, int fd, const struct address *address)
+{
+    struct order order = {.kind = kind, .arguments = {fd}, .length = address->length};
+    memcpy(order.bytes, &address->storage, sizeof address->storage);
+    make_address_alike(&order);
+    return order;
+}
+
 static struct order order_with_address(enum order_kind kind, int fd, const char *text)
 {
     struct address address = address_from(text);
-    struct order order = {.kind = kind, .arguments = {fd}, .length = address.length};
-    memcpy(order.bytes, &address.storage, address.length);
-    return order;
+    return order_to(kind, fd, &address);
 }
 
 static struct order order_with_text(enum order_kind kind, int fd, const char *text)
@@ -179,9 +185,7 @@ int host_bind(struct host *host, int fd, const char *address)
 
 int host_bind_to(struct host *host, int fd, const struct address *address)
 {
-    struct order order = {.kind = ORDER_BIND, .arguments = {fd}, .length = address->length};
-    memcpy(order.bytes, &address->storage, sizeof address->storage);
-    return error_of(tell(host, order));
+    return error_of(tell(host, order_to(ORDER_BIND, fd, address)));
 }
 
 int host_bind_at(struct host *host, int fd, uintptr_t pointer, uint32_t length)
@@ -424,6 +428,14 @@ int host_serve(struct host *host, const char *address)
     EXPECT_SUCCESS(host_bind(host, fd, address));
     EXPECT_SUCCESS(host_listen(host, fd));
     return fd;
+}
+
+uint16_t host_lose_port(struct host *host, const char *address)
+{
+    const int fd = host_tcp_socket(host);
+    EXPECT_ERROR(host_bind(host, fd, address), EADDRINUSE);
+    EXPECT_SUCCESS(host_listen(host, fd));
+    return host_port(host, fd);
 }
 
 void leave_time_wait(enum shim shim, const char *address)

@@ -1,11 +1,18 @@
 /*
  * What a test and the obedient host (tests/fixtures/obedient_host.c) say to each other: one order,
- * one answer, each one packet of a SOCK_SEQPACKET socket.
+ * one answer, each one packet of a SOCK_SEQPACKET socket. The two may be of different
+ * architectures.
  */
 #ifndef LIBREUSE_TESTS_ORDERS_H
 #define LIBREUSE_TESTS_ORDERS_H
 
+#include "alike.h"
+
+#include <endian.h>
+#include <netinet/in.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* The host is told by its descriptor 0; a child that it forks is told by this one. */
 #define CHANNEL       0
@@ -50,16 +57,37 @@ enum order_kind {
 
 #define ORDER_BYTES 256
 
-struct order {
-    enum order_kind kind;
+/* The members have one place and one byte order on every architecture: see alike.h. */
+struct ALIKE order {
     int64_t arguments[4];
+    uint32_t kind;
     uint32_t length; /* of the bytes in use */
     unsigned char bytes[ORDER_BYTES];
 };
 
-struct answer {
+struct ALIKE answer {
     int64_t result; /* of the call */
-    int error;      /* errno after the call */
+    int32_t error;  /* errno after the call */
+    int32_t nothing;
 };
+
+/*
+ * The bytes of an address are in the order of its machine. This makes them those of every machine,
+ * and back: the family and the IPv6 scope, which the kernel keeps in the processor's own order.
+ */
+static inline void make_address_alike(struct order *order)
+{
+    unsigned char *scope = order->bytes + offsetof(struct sockaddr_in6, sin6_scope_id);
+    uint16_t family;
+    uint32_t number;
+    memcpy(&family, order->bytes, sizeof family);
+    if (family == AF_INET6 || family == htole16(AF_INET6)) {
+        memcpy(&number, scope, sizeof number);
+        number = htole32(number);
+        memcpy(scope, &number, sizeof number);
+    }
+    family = htole16(family);
+    memcpy(order->bytes, &family, sizeof family);
+}
 
 #endif

@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include "deadline.h"
+#include "emulator.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -109,7 +110,7 @@ static void become(const struct program *program, pid_t parent, int output, int 
         arguments[i + 1] = program->arguments[i];
     }
     if (set_descriptors(program, output, errors)) {
-        execv(program->path, (char *const *)arguments);
+        execute(program->path, arguments);
     }
     _exit(CANNOT_START);
 }

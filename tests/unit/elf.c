@@ -20,7 +20,10 @@ struct image {
     uint32_t note[5];
 };
 
-enum { BASE = 0x400000 };
+enum {
+    BASE = 0x400000,
+    OWN_ORDER = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? ELFDATA2MSB : ELFDATA2LSB,
+};
 
 static Elf64_Phdr segment(uint32_t type, size_t offset, size_t size)
 {
@@ -34,7 +37,7 @@ static Elf64_Phdr segment(uint32_t type, size_t offset, size_t size)
 static struct image program(void)
 {
     struct image image = {
-        .header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+        .header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, OWN_ORDER, EV_CURRENT},
                    .e_type = ET_DYN,
                    .e_machine = EM_X86_64,
                    .e_version = EV_CURRENT,
@@ -82,7 +85,8 @@ Test(elf, understands_a_dynamic_program)
     cr_assert_str_eq(elf.loader, "/lib64/ld-linux-x86-64.so.2");
     cr_assert_eq(elf.c_library, C_LIBRARY_GLIBC);
     cr_assert_eq(elf.needed, 2);
-    cr_assert_str_eq(platform_name(&elf.platform), "x86-64");
+    cr_assert_str_eq(platform_name(&elf.platform),
+                     OWN_ORDER == ELFDATA2LSB ? "x86-64" : "x86-64 big-endian");
     cr_assert(!elf.is_go);
 }
 

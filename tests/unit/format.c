@@ -192,8 +192,10 @@ Test(format, times_are_what_the_c_library_says)
     uint64_t random = 1;
     for (int i = 0; i < 100000; i++) {
         random = random * 6364136223846793005U + 1442695040888963407U;
-        const int64_t milliseconds = (int64_t)(random >> 11) % 10000000000000; /* until 2286 */
-        const time_t seconds = milliseconds / 1000;
+        /* Until 2286, or 2038 where the C library counts no further. */
+        const int64_t end = sizeof(time_t) == sizeof(int32_t) ? INT32_MAX : 10000000000;
+        const int64_t milliseconds = (int64_t)(random >> 11) % (end * 1000);
+        const time_t seconds = (time_t)(milliseconds / 1000);
         struct tm utc;
         gmtime_r(&seconds, &utc);
         char expected[64];
