@@ -77,7 +77,7 @@ UNIT     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
 CROSS_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cross/*.c))
 
 SCRIPTS  := .ci/run packaging/stage packaging/tarball/install.sh packaging/completions/libreuse.bash \
-            $(wildcard tests/lint/* tests/distros/check-* tests/kernels/*) tests/cross/run
+            $(wildcard tests/lint/* tests/distros/* tests/kernels/*) tests/cross/run
 C_FILES  := $(wildcard shim/*.[ch] cli/*.[ch] testapps/*.[ch] testapps/*/*.[ch] tests/*/*.[ch] \
                        tests/*/*/*.[ch])
 
@@ -268,6 +268,18 @@ rpm: dist-source ## build RPM packages from the source tarball (CROSS=i686-linux
 	    --define "clamp_mtime_to_source_date_epoch 1" $(PACKAGES)/$(RELEASE).tar.gz
 	$(Q)mv $(RPM_TREE)/RPMS/*/*.rpm $(RPM_TREE)/SRPMS/*.rpm $(PACKAGES)
 	$(Q)ls -l $(PACKAGES)/*.rpm
+
+# Both change nothing on this machine but $(BUILD): all happens in throw-away overlays of namespaces of
+# their own, as root. What has to be installed for it is installed in there.
+SUITES ?= bullseye bookworm trixie sid
+.PHONY: test-distros
+test-distros: ## try the packages on Debian releases, by hand (SUITES, MIRROR, APT_SETTINGS)
+	$(Q)SUITES="$(SUITES)" MIRROR="$(MIRROR)" $(ALONE) tests/distros/run $(BUILD)/distros
+
+.PHONY: test-packages
+test-packages: ## build all packages, install, try and remove them in a throw-away copy of this Debian
+	$(Q)rm -rf $(BUILD)/shared && mkdir -p $(BUILD)/shared && packaging/stage $(BUILD)/shared/source
+	$(Q)tests/distros/overlay / $(BUILD)/shared /mnt/source/tests/distros/check-packages /mnt/source
 
 .PHONY: clean
 clean: ## remove everything that was built

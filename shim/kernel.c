@@ -22,6 +22,13 @@ struct kernel_time {
     long nanoseconds;
 };
 
+/* musl gives the call that other C libraries name plainly this name on 32-bit machines. */
+#ifdef SYS_clock_gettime32
+#define KERNEL_CLOCK_GETTIME SYS_clock_gettime32
+#else
+#define KERNEL_CLOCK_GETTIME SYS_clock_gettime
+#endif
+
 /* What these system calls write: the libc's structure of the same layout. */
 #ifdef SYS_fstat64
 #define KERNEL_STAT struct stat64
@@ -74,7 +81,7 @@ bool kernel_file_at(const char *path, struct kernel_file *file)
 static int64_t milliseconds_of(int clock)
 {
     struct kernel_time now;
-    if (syscall(SYS_clock_gettime, clock, &now) != 0) {
+    if (syscall(KERNEL_CLOCK_GETTIME, clock, &now) != 0) {
         return 0;
     }
     return (int64_t)now.seconds * 1000 + now.nanoseconds / 1000000;
