@@ -4,6 +4,7 @@
  * SO_REUSEADDR, or does not.
  */
 #include "command.h"
+#include "ephemeral.h"
 #include "explain.h"
 #include "output.h"
 #include "processes.h"
@@ -32,13 +33,14 @@ static const char help[] =
     "\"next restart fails\" For up to 60 s if it closes a connection before its client\n"
     "                     does, and for as long as a forked child still serves one.\n"
     "\"not known\"          With the reason.\n"
+    "\"(ephemeral)\"        On a port that the kernel gives out by itself: perhaps\n"
+    "                     to a server that has lost its own; or it is meant so.\n"
     "\n"
     "      --json     for programs\n"
     "  -h, --help     this text\n"
     "  -V, --version  the version\n"
     "\n"
-    "Sockets of other users' processes can only be read with CAP_SYS_PTRACE, and with\n"
-    "Linux 5.6.\n"
+    "Sockets of other users' processes: only with CAP_SYS_PTRACE, and with Linux 5.6.\n"
     "\n"
     "Exit status: 0 all restart cleanly; 1 some do not; 2 wrong usage; 3 some could\n"
     "not be judged, and the others restart cleanly.\n";
@@ -53,6 +55,7 @@ struct finding {
     enum presence shim; /* in the first user */
     int reuse_address;  /* 0, 1; -1: could not be read */
     int reuse_port;
+    int ephemeral; /* 1, 0; -1: not known */
     enum verdict verdict;
     char *reason; /* why it could not be read; NULL */
 };
@@ -230,10 +233,12 @@ static bool examine(struct audit *audit)
     audit->complete = sockets.complete;
     audit->findings = output_allocate(sockets.count, sizeof audit->findings[0]);
     for (size_t i = 0; i < sockets.count; i++) {
-        audit->findings[audit->count++] = (struct finding){.entry = sockets.entries[i],
-                                                           .shim = PRESENCE_UNKNOWN,
-                                                           .reuse_address = -1,
-                                                           .reuse_port = -1};
+        audit->findings[audit->count++] =
+            (struct finding){.entry = sockets.entries[i],
+                             .shim = PRESENCE_UNKNOWN,
+                             .reuse_address = -1,
+                             .reuse_port = -1,
+                             .ephemeral = ephemeral_port(sockets.entries[i].facts.port)};
     }
     processes_find_of(&processes, &sockets);
     sockets_free(&sockets);
@@ -277,7 +282,7 @@ static void add_row(struct table *table, const struct finding *finding)
     struct address local;
     sockets_local(&finding->entry, &local);
     char *address = sockets_address_text(&local);
-    table_cell(table, TONE_PLAIN, "%s", address);
+    table_cell(table, TONE_PLAIN, "%s%s", address, finding->ephemeral == 1 ? " (ephemeral)" : "");
     free(address);
     if (finding->user.pid == 0) {
         table_cell(table, TONE_FAINT, "?");
@@ -323,6 +328,17 @@ static void say_reasons(const struct audit *audit)
     }
 }
 
+static void say_ephemeral(const struct audit *audit)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < audit->count; i++) {
+        count += audit->findings[i].ephemeral == 1;
+    }
+    if (count > 0) {
+        output_text(TONE_WARNING, "%zu ephemeral: %s\n", count, ephemeral_meaning);
+    }
+}
+
 static void show_text(const struct audit *audit)
 {
     static const char *const headings[] = {"LISTENS ON",   "PID",      "PROGRAM",
@@ -350,15 +366,7 @@ static void show_text(const struct audit *audit)
     if (audit->verdicts[VERDICT_CLEAN] == audit->count) {
         output_text(TONE_GOOD, "all restart cleanly\n");
     }
-}
-
-static void json_option(struct json *json, const char *name, int value)
-{
-    if (value < 0) {
-        json_null(json, name);
-    } else {
-        json_boolean(json, name, value != 0);
-    }
+    say_ephemeral(audit);
 }
 
 static void json_finding(struct json *json, const struct finding *finding)
@@ -375,6 +383,7 @@ static void json_finding(struct json *json, const struct finding *finding)
     json_string(json, "listens_on", listens_on);
     json_string(json, "address", ip);
     json_number(json, "port", finding->entry.facts.port);
+    json_ternary(json, "ephemeral_port", finding->ephemeral);
     json_number(json, "uid", finding->entry.facts.uid);
     if (finding->user.pid != 0) {
         json_number(json, "pid", finding->user.pid);
@@ -383,8 +392,8 @@ static void json_finding(struct json *json, const struct finding *finding)
     }
     json_string(json, "program", finding->program);
     json_number(json, "other_processes", (int64_t)finding->other_users);
-    json_option(json, "reuseaddr", finding->reuse_address);
-    json_option(json, "reuseport", finding->reuse_port);
+    json_ternary(json, "reuseaddr", finding->reuse_address);
+    json_ternary(json, "reuseport", finding->reuse_port);
     if (finding->shim == PRESENCE_UNKNOWN) {
         json_null(json, "libreuse");
     } else {

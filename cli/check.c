@@ -3,6 +3,7 @@
  * state of a process that is running.
  */
 #include "command.h"
+#include "ephemeral.h"
 #include "library.h"
 #include "output.h"
 #include "program.h"
@@ -24,6 +25,9 @@ static const char help[] =
     "a slash is looked up in PATH; for a script, its interpreter is examined.\n"
     "PID, a number: is libreuse.so in that process, with which settings was it started, and do\n"
     "its listening sockets have SO_REUSEADDR (\"armed\"), so that it restarts cleanly?\n"
+    "\"ephemeral\": listens on a port that the kernel gives out by itself, as to a server that "
+    "has\n"
+    "lost its own; or it is meant to listen there.\n"
     "\n"
     "      --json     the same as a JSON object\n"
     "  -h, --help     this text\n"
@@ -320,7 +324,8 @@ static void rows_of_listeners(struct table *table, const struct running *running
 {
     for (size_t i = 0; i < running->listeners_count; i++) {
         const struct listener *listener = &running->listeners[i];
-        char *value = output_format("%s (fd %d) %s", listener->address, listener->fd,
+        char *value = output_format("%s (fd %d%s) %s", listener->address, listener->fd,
+                                    listener->ephemeral == 1 ? ", ephemeral" : "",
                                     listener->armed > 0    ? "armed"
                                     : listener->armed == 0 ? "not armed"
                                                            : "armed or not: cannot be seen");
@@ -360,16 +365,11 @@ static void show_running(const struct running *running, const struct verdict *ve
     if (verdict->way_out != NULL) {
         row(table, "way out", TONE_PLAIN, verdict->way_out);
     }
-    table_print_and_free(table);
-}
-
-static void json_ternary(struct json *json, const char *name, int value)
-{
-    if (value < 0) {
-        json_null(json, name);
-    } else {
-        json_boolean(json, name, value != 0);
+    if (running_count_ephemeral(running) > 0) {
+        row_and_free(table, "notice", TONE_WARNING,
+                     output_format("ephemeral: %s", ephemeral_meaning));
     }
+    table_print_and_free(table);
 }
 
 static void json_settings(struct json *json, const struct running *running)
@@ -407,6 +407,7 @@ static void show_running_json(const struct running *running, const struct verdic
     for (size_t i = 0; i < running->listeners_count; i++) {
         json_open_object(&json, NULL);
         json_string(&json, "listens_on", running->listeners[i].address);
+        json_ternary(&json, "ephemeral_port", running->listeners[i].ephemeral);
         json_number(&json, "fd", running->listeners[i].fd);
         json_ternary(&json, "reuseaddr", running->listeners[i].armed);
         json_close(&json);

@@ -4,6 +4,7 @@
 #include "command.h"
 #include "drop_in.h"
 #include "output.h"
+#include "running.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -20,6 +21,10 @@ static const char help[] =
     "and the folder where it is empty then; and says what to run next. Until its next restart the\n"
     "service goes on with libreuse. The unit itself need not be there any more.\n"
     "\n"
+    "A start without libreuse cannot bind the port while connections of this run are in "
+    "TIME_WAIT:\n"
+    "stop the service, wait for the port with \"libreuse why --wait PORT\", and start it.\n"
+    "\n"
     "  -h, --help     this text\n"
     "  -V, --version  the version\n"
     "\n"
@@ -34,17 +39,47 @@ static void print(char *text)
     free(text);
 }
 
-/* Removes the file of this unit, which is there. */
-static int remove_file(const char *unit, bool is_running)
+/*
+ * The next run is without libreuse, and so without SO_REUSEADDR: that this one is armed is not
+ * enough then. It would fail in silence; so the port has to be free before it is started.
+ */
+static void tell_stop_and_start(const char *unit, const struct running *running)
 {
-    char *path = drop_in_path(unit);
-    const bool is_removed = drop_in_remove(unit);
+    print(output_format("  systemctl stop %s", unit));
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        if (running_is_first_on_port(running, i)) {
+            print(output_format("  libreuse why --wait %u", running->listeners[i].port));
+        }
+    }
+    print(output_format("  systemctl start %s", unit));
+    output_text(TONE_PLAIN,
+                "instead of a restart: without libreuse, bind() fails while connections "
+                "of this run are in TIME_WAIT\n");
+}
+
+/* `id` is the unit's, or the name of an earlier alias of it. */
+static void tell_next(const char *id, const struct unit *unit)
+{
+    const int pid = atoi(unit_value(unit, "MainPID"));
+    struct running running = {0};
+    const bool is_running = pid > 0 && running_examine(&running, pid);
+    output_text(TONE_PLAIN, "run next:\n  systemctl daemon-reload\n");
+    if (is_running && running.library != NULL && running.listeners_count > 0) {
+        tell_stop_and_start(id, &running);
+    } else if (unit_is(unit, "ActiveState", "active")) {
+        print(output_format("  systemctl restart %s", id));
+    }
+    running_free(&running);
+}
+
+/* Removes the file of this unit, which is there. */
+static int remove_file(const char *id, const struct unit *unit)
+{
+    char *path = drop_in_path(id);
+    const bool is_removed = drop_in_remove(id);
     if (is_removed) {
         print(output_format("%s: removed", path));
-        output_text(TONE_PLAIN, "run next:\n  systemctl daemon-reload\n");
-        if (is_running) {
-            print(output_format("  systemctl restart %s", unit));
-        }
+        tell_next(id, unit);
     } else {
         output_error("disable: %s: cannot be removed: %s", path, strerror(errno));
     }
@@ -86,8 +121,7 @@ static int disable(const char *name)
         id = by_alias == DROP_IN_OURS ? name : id;
         state = by_alias == DROP_IN_OURS ? by_alias : state;
     }
-    const bool is_running = is_known && unit_is(&unit, "ActiveState", "active");
-    const int status = state == DROP_IN_OURS ? remove_file(id, is_running) : say_none(id, state);
+    const int status = state == DROP_IN_OURS ? remove_file(id, &unit) : say_none(id, state);
     free(text);
     free(why);
     unit_free(&unit);

@@ -139,19 +139,28 @@ static void print(char *text)
     free(text);
 }
 
-/* "libreuse arm PORT" for each port of listeners that are not armed yet. */
+/*
+ * Whether a listener on this port is not armed. One that runs with the library may not be, either:
+ * with --report-only. Where that cannot be read, the library has done it.
+ */
+static bool needs_arming(const struct running *running, unsigned int port)
+{
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        const struct listener *listener = &running->listeners[i];
+        if (listener->port == port &&
+            (listener->armed == 0 || (listener->armed < 0 && running->library == NULL))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void print_arm_commands(const struct running *running)
 {
     for (size_t i = 0; i < running->listeners_count; i++) {
-        const char *port = strrchr(running->listeners[i].address, ':');
-        bool is_new = port != NULL && running->listeners[i].armed != 1;
-        for (size_t k = 0; k < i && is_new; k++) {
-            const char *earlier = strrchr(running->listeners[k].address, ':');
-            is_new =
-                earlier == NULL || running->listeners[k].armed == 1 || strcmp(earlier, port) != 0;
-        }
-        if (is_new) {
-            print(output_format("  libreuse arm %s", port + 1));
+        const unsigned int port = running->listeners[i].port;
+        if (running_is_first_on_port(running, i) && needs_arming(running, port)) {
+            print(output_format("  libreuse arm %u", port));
         }
     }
 }
@@ -162,9 +171,7 @@ static void tell_next(const struct unit *unit)
     struct running running = {0};
     const bool is_running = pid > 0 && running_examine(&running, pid);
     output_text(TONE_PLAIN, "run next:\n  systemctl daemon-reload\n");
-    if (is_running && running.library == NULL) {
-        print_arm_commands(&running);
-    }
+    print_arm_commands(&running);
     if (is_running || unit_is(unit, "ActiveState", "active")) {
         print(output_format("  systemctl restart %s", unit->id));
     } else {

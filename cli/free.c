@@ -168,9 +168,13 @@ static enum answer ask(const char *count, unsigned int port)
 static int say_refused(unsigned int port, int error)
 {
     if (error == EPERM || error == EACCES) {
+        char *way = geteuid() == 0 ? output_format("root has not got it here; in a container: "
+                                                   "--cap-add=NET_ADMIN")
+                                   : output_format("run: sudo libreuse free %u", port);
         output_error("port %u: removing TIME_WAIT sockets needs CAP_NET_ADMIN in this network "
-                     "namespace; run: sudo libreuse free %u",
-                     port, port);
+                     "namespace; %s",
+                     port, way);
+        free(way);
     } else if (error == EOPNOTSUPP) {
         output_error("port %u: this kernel cannot remove TIME_WAIT sockets: that needs Linux 6.0 "
                      "with CONFIG_INET_DIAG_DESTROY; wait for them instead: libreuse why --wait %u",

@@ -351,6 +351,15 @@ void json_null(struct json *json, const char *name)
     fputs("null", stdout);
 }
 
+void json_ternary(struct json *json, const char *name, int value)
+{
+    if (value < 0) {
+        json_null(json, name);
+    } else {
+        json_boolean(json, name, value != 0);
+    }
+}
+
 void json_string(struct json *json, const char *name, const char *value)
 {
     if (value == NULL) {

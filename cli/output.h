@@ -92,4 +92,7 @@ void json_number(struct json *json, const char *name, int64_t value);
 void json_boolean(struct json *json, const char *name, bool value);
 void json_null(struct json *json, const char *name);
 
+/* true, false; null for a negative value, which is not known. */
+void json_ternary(struct json *json, const char *name, int value);
+
 #endif

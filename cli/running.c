@@ -1,6 +1,7 @@
 #include "running.h"
 
 #include "address.h"
+#include "ephemeral.h"
 #include "output.h"
 #include "processes.h"
 #include "remote.h"
@@ -200,12 +201,16 @@ static void read_auxiliary_vector(struct running *running)
     }
 }
 
-static void add_listener(struct running *running, int fd, char *address, int armed)
+static void add_listener(struct running *running, int fd, const struct address *address, int armed)
 {
     running->listeners = output_reallocate(running->listeners, running->listeners_count + 1,
                                            sizeof running->listeners[0]);
     running->listeners[running->listeners_count++] =
-        (struct listener){.fd = fd, .address = address, .armed = armed};
+        (struct listener){.fd = fd,
+                          .address = sockets_address_text(address),
+                          .port = address_port(address),
+                          .armed = armed,
+                          .ephemeral = -1};
 }
 
 static int option_of(int socket_fd, int option)
@@ -242,7 +247,7 @@ static void take_from_list(struct running *running, struct fallback *fallback, i
         if (entry->facts.inode == inode && entry->facts.state == STATE_LISTEN) {
             struct address local;
             sockets_local(entry, &local);
-            add_listener(running, fd, sockets_address_text(&local), -1);
+            add_listener(running, fd, &local, -1);
         }
     }
 }
@@ -261,8 +266,7 @@ static void take_socket(struct running *running, struct remote *remote, struct f
     if (is_tcp_listener(copy)) {
         struct address address;
         address_of_socket(&address, copy);
-        add_listener(running, fd, sockets_address_text(&address),
-                     option_of(copy, SO_REUSEADDR) != 0);
+        add_listener(running, fd, &address, option_of(copy, SO_REUSEADDR) != 0);
     }
     close(copy);
 }
@@ -305,6 +309,16 @@ static void read_descriptors(struct running *running)
     }
 }
 
+static void find_ephemeral(struct running *running)
+{
+    if (running->listeners_count == 0 || process_is_in_this_network(running->pid) != PRESENCE_YES) {
+        return;
+    }
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        running->listeners[i].ephemeral = ephemeral_port(running->listeners[i].port);
+    }
+}
+
 bool running_examine(struct running *running, int pid)
 {
     *running = (struct running){.pid = pid};
@@ -318,7 +332,27 @@ bool running_examine(struct running *running, int pid)
     read_environment(running);
     read_auxiliary_vector(running);
     read_descriptors(running);
+    find_ephemeral(running);
     return true;
+}
+
+bool running_is_first_on_port(const struct running *running, size_t number)
+{
+    for (size_t i = 0; i < number; i++) {
+        if (running->listeners[i].port == running->listeners[number].port) {
+            return false;
+        }
+    }
+    return true;
+}
+
+size_t running_count_ephemeral(const struct running *running)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        count += running->listeners[i].ephemeral == 1;
+    }
+    return count;
 }
 
 void running_free(struct running *running)

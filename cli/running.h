@@ -13,8 +13,10 @@
 /* A TCP socket of the process that listens. */
 struct listener {
     int fd;
-    char *address; /* "?" where it is not known */
+    char *address;
+    unsigned int port;
     int armed;     /* SO_REUSEADDR: 1 on, 0 off, -1 not known */
+    int ephemeral; /* ephemeral_port(); -1, too, where it is of another network */
 };
 
 struct running {
@@ -42,6 +44,12 @@ struct running {
 
 /* False where there is no such process. The caller frees it with running_free(). */
 bool running_examine(struct running *running, int pid);
+
+/* Whether none of the listeners before this one has its port: so that a port is named once. */
+bool running_is_first_on_port(const struct running *running, size_t number);
+
+/* How many of its listeners are on ephemeral ports. */
+size_t running_count_ephemeral(const struct running *running);
 
 void running_free(struct running *running);
 

@@ -4,6 +4,7 @@
  */
 #include "command.h"
 #include "drop_in.h"
+#include "ephemeral.h"
 #include "output.h"
 #include "running.h"
 #include "unit.h"
@@ -25,6 +26,10 @@ static const char help[] =
     "      --json     for programs\n"
     "  -h, --help     this text\n"
     "  -V, --version  the version\n"
+    "\n"
+    "\"(ephemeral)\": listens on a port that the kernel gives out by itself, as to a server that "
+    "has\n"
+    "lost its own; or it is meant to listen there.\n"
     "\n"
     "To look into the processes of other users needs root.\n"
     "Exit status: 0 in effect, or will be when the service is started; 1 one of them is not;\n"
@@ -157,7 +162,8 @@ static char *listeners_text(const struct running *running)
     char *text = output_format("%s", running->listeners_count > 0 ? "" : "-");
     for (size_t i = 0; i < running->listeners_count; i++) {
         const struct listener *listener = &running->listeners[i];
-        char *longer = output_format("%s%s%s %s", text, i > 0 ? ", " : "", listener->address,
+        char *longer = output_format("%s%s%s%s %s", text, i > 0 ? ", " : "", listener->address,
+                                     listener->ephemeral == 1 ? " (ephemeral)" : "",
                                      listener->armed > 0    ? "armed"
                                      : listener->armed == 0 ? "not armed"
                                                             : "?");
@@ -202,6 +208,13 @@ static void show(const struct service *services, size_t count)
         free(listeners);
     }
     table_print_and_free(table);
+    size_t ephemeral = 0;
+    for (size_t i = 0; i < count; i++) {
+        ephemeral += running_count_ephemeral(&services[i].running);
+    }
+    if (ephemeral > 0) {
+        output_text(TONE_WARNING, "\n%zu ephemeral: %s\n", ephemeral, ephemeral_meaning);
+    }
 }
 
 static void show_json_service(struct json *json, const struct service *service)
@@ -225,11 +238,8 @@ static void show_json_service(struct json *json, const struct service *service)
     for (size_t i = 0; i < running->listeners_count; i++) {
         json_open_object(json, NULL);
         json_string(json, "listens_on", running->listeners[i].address);
-        if (running->listeners[i].armed < 0) {
-            json_null(json, "reuseaddr");
-        } else {
-            json_boolean(json, "reuseaddr", running->listeners[i].armed == 1);
-        }
+        json_ternary(json, "ephemeral_port", running->listeners[i].ephemeral);
+        json_ternary(json, "reuseaddr", running->listeners[i].armed);
         json_close(json);
     }
     json_close(json);

@@ -157,12 +157,6 @@ static void explain_bound(struct line *line, const struct event *event)
     write_what_to_do(line, event);
 }
 
-static bool in_local_port_range(const struct holders *holders, unsigned int port)
-{
-    return holders->first_local_port != 0 && port >= holders->first_local_port &&
-           port <= holders->last_local_port;
-}
-
 /* One holder is named; how many there are in all. */
 static void write_rest(struct line *line, const struct holders *holders)
 {
@@ -178,7 +172,7 @@ static void explain_connection(struct line *line, const struct event *event)
     const struct holder *holder = &event->holders->named;
     const unsigned int port = address_port(event->address);
     const bool outgoing = holder->state == STATE_SYN_SENT;
-    const bool in_range = in_local_port_range(event->holders, port);
+    const bool in_range = local_ports_have(&event->holders->local_ports, port);
     line_text(line, "held by ");
     explain_owner(line, holder);
     line_text(line, outgoing ? ", an outgoing connection to " : ", a connection with ");

@@ -1,6 +1,5 @@
 #include "holders.h"
 
-#include "cursor.h"
 #include "inet_diag.h"
 #include "kernel.h"
 #include "proc_net.h"
@@ -228,26 +227,6 @@ static void name_holder(struct holder *named, const struct listed *socket)
     named->uid = socket->uid;
 }
 
-/* Of the thread's network namespace: two numbers. */
-static void read_local_ports(struct holders *holders)
-{
-    char text[32];
-    const int fd = kernel_open("/proc/sys/net/ipv4/ip_local_port_range");
-    if (fd < 0) {
-        return;
-    }
-    const long length = kernel_read(fd, text, sizeof text);
-    kernel_close(fd);
-    struct cursor cursor = {text, text + (length > 0 ? length : 0)};
-    uint64_t first;
-    uint64_t last;
-    if (cursor_decimal(&cursor, &first) && cursor_char(&cursor, '\t') &&
-        cursor_decimal(&cursor, &last) && first <= last && last <= UINT16_MAX) {
-        holders->first_local_port = (unsigned int)first;
-        holders->last_local_port = (unsigned int)last;
-    }
-}
-
 static void find_on_port(const struct holders_question *question, int64_t deadline,
                          struct holders *holders)
 {
@@ -266,7 +245,7 @@ static void find_on_port(const struct holders_question *question, int64_t deadli
     }
     name_holder(&holders->named, &tally.best);
     if (holders->named.peer.length != 0) {
-        read_local_ports(holders);
+        local_ports_read(&holders->local_ports);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "address.h"
 #include "claim.h"
 #include "listed.h"
+#include "local_ports.h"
 #include "owner.h"
 
 #include <stdbool.h>
@@ -77,9 +78,7 @@ struct holders {
     uint32_t time_wait_ms; /* until the last of STATE_TIME_WAIT is gone */
     uint32_t timed_ms;     /* until the last of all that are timed is gone */
     struct holder named; /* where `total` is not 0: a listener before all others, see enum state */
-    /* net.ipv4.ip_local_port_range, where `named` is a connection; 0 where that is not known */
-    unsigned int first_local_port;
-    unsigned int last_local_port;
+    struct local_ports local_ports; /* where `named` is a connection */
 };
 
 /*

@@ -119,6 +119,46 @@ Test(command_audit, ipv6_and_mptcp_are_audited)
     EXPECT_LINE(&audit, "127.0.0.1:1002", " on ", "restarts cleanly");
 }
 
+/* Nothing else tells it from a server that is well, and there is no proof. */
+Test(command_audit, a_server_that_has_lost_its_port_can_be_suspected)
+{
+    char address[32];
+    leave_time_wait(WITHOUT_SHIM, "127.0.0.1:9999");
+    struct host well = start_host(WITH_SHIM);
+    struct host lost = start_host(WITH_SHIM);
+    host_serve(&well, "0.0.0.0:1001");
+    snprintf(address, sizeof address, "0.0.0.0:%u", host_lose_port(&lost, "127.0.0.1:9999"));
+    struct process audit = LIBREUSE(0, "audit");
+    EXPECT_LINE(&audit, address, " (ephemeral) ", text_of(lost.process.pid), "restarts cleanly");
+    EXPECT_LINE(&audit, "0.0.0.0:1001  ", text_of(well.process.pid));
+    EXPECT_LINE(&audit, "1 ephemeral: ", "a server that has lost its port looks like this");
+    struct process json = LIBREUSE(0, "audit", "--json");
+    expect_said(&json, "\"port\": 1001,\n      \"ephemeral_port\": false,");
+    expect_said(&json, "\"ephemeral_port\": true,");
+}
+
+Test(command_audit, ephemeral_ports_are_those_that_the_network_gives_out)
+{
+    struct host host = start_host(WITH_SHIM);
+    set_network("ipv4/ip_local_port_range", "40000 41000");
+    set_network("ipv4/ip_local_reserved_ports", "40001,40100-40200,40500");
+    host_serve(&host, "127.0.0.1:39999");
+    host_serve(&host, "127.0.0.1:40001");
+    host_serve(&host, "127.0.0.1:40200");
+    host_serve(&host, "127.0.0.1:40500");
+    host_serve(&host, "127.0.0.1:41001");
+    struct process none = LIBREUSE(0, "audit");
+    expect_not_said(&none, "ephemeral");
+    host_serve(&host, "127.0.0.1:40000");
+    host_serve(&host, "127.0.0.1:40300");
+    host_serve(&host, "127.0.0.1:41000");
+    struct process audit = LIBREUSE(0, "audit");
+    EXPECT_LINE(&audit, ":40000 (ephemeral) ");
+    EXPECT_LINE(&audit, ":40300 (ephemeral) ");
+    EXPECT_LINE(&audit, ":41000 (ephemeral) ");
+    expect_said(&audit, "3 ephemeral: ");
+}
+
 Test(command_audit, json_has_the_facts)
 {
     struct host server = start_host(WITHOUT_SHIM);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,6 +174,36 @@ Test(check, sees_that_a_listener_is_left_out_by_the_settings)
     struct process text = LIBREUSE(1, "check", text_of(host.process.pid));
     EXPECT_LINE(&text, "listens", "127.0.0.1:9999", "not armed");
     EXPECT_LINE(&text, "verdict", "1 of 1 listeners are not armed");
+}
+
+Test(check, suspects_a_server_that_has_lost_its_port)
+{
+    char listener[64];
+    struct host host = serve(WITH_SHIM, (struct program){0});
+    struct process well = LIBREUSE(0, "check", text_of(host.process.pid));
+    expect_not_said(&well, "ephemeral");
+    struct host lost = start_host(WITH_SHIM);
+    snprintf(listener, sizeof listener, "0.0.0.0:%u (fd", host_lose_port(&lost, "127.0.0.1:9999"));
+    struct process text = LIBREUSE(0, "check", text_of(lost.process.pid));
+    EXPECT_LINE(&text, "listens", listener, ", ephemeral) armed");
+    EXPECT_LINE(&text, "verdict", "restarts cleanly");
+    EXPECT_LINE(&text, "notice", "a server that has lost its port looks like this");
+    struct process json = LIBREUSE(0, "check", "--json", text_of(lost.process.pid));
+    expect_said(&json, "\"ephemeral_port\": true,");
+}
+
+/* There, the kernel may give out others. */
+Test(check, does_not_know_the_ephemeral_ports_of_another_network)
+{
+    enter_private_network();
+    struct host host = start_host(WITH_SHIM);
+    host_unshare(&host, CLONE_NEWNET);
+    EXPECT_SUCCESS(host_listen(&host, host_tcp_socket(&host)));
+    struct process text = LIBREUSE(0, "check", text_of(host.process.pid));
+    EXPECT_LINE(&text, "listens", "armed");
+    expect_not_said(&text, "ephemeral");
+    struct process json = LIBREUSE(0, "check", "--json", text_of(host.process.pid));
+    expect_said(&json, "\"ephemeral_port\": null,");
 }
 
 Test(check, sees_several_listeners_and_both_families)

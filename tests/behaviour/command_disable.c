@@ -1,10 +1,12 @@
 /* libreuse disable: it takes back what enable has written, and nothing else. */
+#include "host.h"
 #include "invoke.h"
 #include "namespace.h"
 #include "target.h"
 #include "units.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +45,43 @@ Test(command_disable, names_the_restart_of_a_unit_that_runs)
     show_exactly("server.service", "Id=server.service\nLoadState=loaded\nActiveState=active\n");
     struct process disable = LIBREUSE(0, "disable", "server");
     expect_said(&disable, "  systemctl restart server.service\n");
+}
+
+/* It runs, and listens on two addresses of one port, and on another port. */
+static struct process disable_running(enum shim shim)
+{
+    enter_private_network();
+    enable();
+    struct host server = start_host(shim);
+    host_serve(&server, "127.0.0.1:9999");
+    host_serve(&server, "127.0.0.2:9999");
+    host_serve(&server, "127.0.0.1:9998");
+    char *text;
+    cr_assert_geq(asprintf(&text,
+                           "Id=server.service\nLoadState=loaded\nActiveState=active\nMainPID=%d\n",
+                           (int)server.process.pid),
+                  0);
+    show_exactly("server.service", text);
+    return LIBREUSE(0, "disable", "server");
+}
+
+Test(command_disable, a_server_that_has_the_shim_is_to_be_started_when_its_ports_are_free)
+{
+    struct process disable = disable_running(WITH_SHIM);
+    expect_said(&disable, "run next:\n  systemctl daemon-reload\n"
+                          "  systemctl stop server.service\n"
+                          "  libreuse why --wait 9999\n  libreuse why --wait 9998\n"
+                          "  systemctl start server.service\n"
+                          "instead of a restart: ");
+    expect_not_said(&disable, "systemctl restart");
+}
+
+/* It was enabled, and not restarted since. */
+Test(command_disable, a_server_that_has_no_shim_can_be_restarted_as_ever)
+{
+    struct process disable = disable_running(WITHOUT_SHIM);
+    expect_said(&disable, "  systemctl daemon-reload\n  systemctl restart server.service\n");
+    expect_not_said(&disable, "libreuse why");
 }
 
 Test(command_disable, works_for_a_unit_that_is_gone)

@@ -310,6 +310,19 @@ Test(command_enable, a_name_from_systemd_is_not_trusted_as_a_path)
     expect_drop_in("Environment=\"LD_PRELOAD=" SHIM_PATH "\"\n");
 }
 
+/* systemd says that this process is the unit's. */
+static void show_running(const struct host *server)
+{
+    char *text;
+    cr_assert_geq(asprintf(&text,
+                           "ActiveState=active\nMainPID=%d\nId=server.service\nLoadState=loaded\n"
+                           "SystemCallFilter=~\nExecStart={ path=" TARGETS
+                           "dynamic ; argv[]=x ; }\n",
+                           (int)server->process.pid),
+                  0);
+    show_exactly("server.service", text);
+}
+
 Test(command_enable, names_the_listeners_to_arm)
 {
     enter_private_network();
@@ -317,15 +330,7 @@ Test(command_enable, names_the_listeners_to_arm)
     host_serve(&server, "127.0.0.1:9999");
     host_serve(&server, "127.0.0.2:9999");
     host_serve(&server, "127.0.0.1:9998");
-    char lines[64];
-    snprintf(lines, sizeof lines, "ActiveState=active\nMainPID=%d", (int)server.process.pid);
-    char *text;
-    cr_assert_geq(asprintf(&text,
-                           "%s\nId=server.service\nLoadState=loaded\nSystemCallFilter=~\n"
-                           "ExecStart={ path=" TARGETS "dynamic ; argv[]=x ; }\n",
-                           lines),
-                  0);
-    show_exactly("server.service", text);
+    show_running(&server);
     struct process enable = LIBREUSE(0, "enable", "server");
     expect_said(&enable, "run next:\n  systemctl daemon-reload\n  libreuse arm 9999\n"
                          "  libreuse arm 9998\n  systemctl restart server.service\n");
@@ -336,16 +341,21 @@ Test(command_enable, a_server_that_has_the_shim_needs_no_arming)
     enter_private_network();
     struct host server = start_host(WITH_SHIM);
     host_serve(&server, "127.0.0.1:9999");
-    char *text;
-    cr_assert_geq(asprintf(&text,
-                           "MainPID=%d\nId=server.service\nLoadState=loaded\nSystemCallFilter=~\n"
-                           "ExecStart={ path=" TARGETS "dynamic ; argv[]=x ; }\n",
-                           (int)server.process.pid),
-                  0);
-    show_exactly("server.service", text);
+    show_running(&server);
     struct process enable = LIBREUSE(0, "enable", "server");
     expect_not_said(&enable, "libreuse arm");
     expect_said(&enable, "systemctl restart");
+}
+
+Test(command_enable, a_server_that_has_the_shim_and_only_reports_is_to_be_armed)
+{
+    enter_private_network();
+    struct host server =
+        start_host_as(WITH_SHIM, (struct program){.settings = {"LIBREUSE_DRY_RUN=1"}});
+    host_serve(&server, "127.0.0.1:9999");
+    show_running(&server);
+    struct process enable = LIBREUSE(0, "enable", "server");
+    expect_said(&enable, "  libreuse arm 9999\n  systemctl restart server.service\n");
 }
 
 Test(command_enable, says_where_systemd_does_not_answer)

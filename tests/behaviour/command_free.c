@@ -10,10 +10,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 TestSuite(command_free, .init = enter_private_network);
@@ -217,5 +219,17 @@ Test(command_free, nobody_is_told_which_privilege_is_missing)
     struct process freed = LIBREUSE_AS_NOBODY(3, "free", "--yes", "9999");
     expect_complaint(&freed, "CAP_NET_ADMIN");
     expect_complaint(&freed, "sudo libreuse free 9999");
+    cr_assert_eq(count_sockets(9999, TCP_TIME_WAIT), 1);
+}
+
+/* As in a container: sudo would give it nothing. */
+Test(command_free, root_without_the_privilege_is_not_sent_to_sudo)
+{
+    leave_time_wait(WITHOUT_SHIM, "127.0.0.1:9999");
+    cr_assert_eq(prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN), 0);
+    struct process freed = LIBREUSE(3, "free", "--yes", "9999");
+    expect_complaint(&freed, "needs CAP_NET_ADMIN");
+    expect_complaint(&freed, "root has not got it here; in a container: --cap-add=NET_ADMIN");
+    cr_assert_null(strstr(errors_of(&freed), "sudo"));
     cr_assert_eq(count_sockets(9999, TCP_TIME_WAIT), 1);
 }

@@ -73,8 +73,8 @@ static void read_holders(struct input *input, struct holders *holders)
     named->owner.fd = (int)input_below(input, INT32_MAX);
     named->owner.this_process = input_below(input, 2) == 1;
     input_bytes(input, named->owner.program, sizeof named->owner.program - 1);
-    holders->first_local_port = input_below(input, 65536);
-    holders->last_local_port = input_below(input, 65536);
+    holders->local_ports.first = input_below(input, 65536);
+    holders->local_ports.last = input_below(input, 65536);
 }
 
 static bool needs_holders(const struct event *event)

@@ -430,6 +430,14 @@ int host_serve(struct host *host, const char *address)
     return fd;
 }
 
+uint16_t host_lose_port(struct host *host, const char *address)
+{
+    const int fd = host_tcp_socket(host);
+    EXPECT_ERROR(host_bind(host, fd, address), EADDRINUSE);
+    EXPECT_SUCCESS(host_listen(host, fd));
+    return host_port(host, fd);
+}
+
 void leave_time_wait(enum shim shim, const char *address)
 {
     struct host server = start_host(shim);

@@ -117,6 +117,12 @@ bool host_has_pending(struct host *host, int signal_number);
 /* How many descriptors the host has open. */
 unsigned count_descriptors(const struct host *host);
 
+/*
+ * The program listens on a socket whose bind() of this address fails with EADDRINUSE: it has lost
+ * its port, and the kernel gives it another. The result is that one.
+ */
+uint16_t host_lose_port(struct host *host, const char *address);
+
 /* A listener at this address on a new socket: socket(), bind() and listen() all succeed. */
 int host_serve(struct host *host, const char *address);
 

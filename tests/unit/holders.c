@@ -220,7 +220,7 @@ Test(holders, a_listener_is_seen_with_all_its_facts)
     cr_assert_eq(holders.named.uid, getuid());
     cr_assert_eq(holders.named.device, 0);
     cr_assert_not(holders.named.timed);
-    cr_assert_eq(holders.first_local_port, 0, "that is for connections");
+    cr_assert_eq(holders.local_ports.first, 0, "that is for connections");
 }
 
 Test(holders, a_socket_that_is_bound_only_is_seen_or_said_to_be_invisible)
@@ -247,8 +247,8 @@ Test(holders, an_established_connection_is_seen_with_its_peer_and_the_range_of_l
     expect_one(&holders, STATE_ESTABLISHED);
     cr_assert_eq(holders.named.inode, inode_of(pair.server));
     cr_assert_eq(address_port(&holders.named.peer), address_port(&peer));
-    cr_assert_eq(holders.first_local_port, 32768);
-    cr_assert_eq(holders.last_local_port, 60999);
+    cr_assert_eq(holders.local_ports.first, 32768);
+    cr_assert_eq(holders.local_ports.last, 60999);
 }
 
 Test(holders, close_wait_and_fin_wait_2_are_seen)
@@ -696,7 +696,7 @@ Test(holders, without_proc_netlink_is_enough)
     close(listener);
     holders = look("127.0.0.1");
     expect_one(&holders, STATE_ESTABLISHED);
-    cr_assert_eq(holders.last_local_port, 0);
+    cr_assert_eq(holders.local_ports.last, 0);
 }
 
 Test(holders, without_both_it_says_why)
