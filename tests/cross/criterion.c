@@ -21,7 +21,7 @@ enum { PASSED = 0, FAILED = 1, SKIPPED = 77 };
 #define IS_BIG_ENDIAN        (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 
 static struct stand_in_test *all;
-static const struct stand_in_test *running;
+const struct stand_in_test *criterion_current_test;
 static const struct stand_in_test *suite_of_running;
 static int output = -1;
 
@@ -33,8 +33,8 @@ void stand_in_register(struct stand_in_test *test)
 
 __attribute__((noreturn)) static void end_test(int status)
 {
-    if (running->fini != NULL) {
-        running->fini();
+    if (criterion_current_test->fini != NULL) {
+        criterion_current_test->fini();
     }
     if (suite_of_running->fini != NULL) {
         suite_of_running->fini();
@@ -42,33 +42,24 @@ __attribute__((noreturn)) static void end_test(int status)
     exit(status);
 }
 
-/* The error stream may be what the test has redirected. */
-static void tell(const char *kind, const char *format, va_list arguments)
-{
-    char text[4096];
-    vsnprintf(text, sizeof text, format, arguments);
-    printf("%s %s::%s: %s\n", kind, running->suite, running->name, text);
-}
-
 void stand_in_fail(const char *file, int line, const char *expected, const char *format, ...)
 {
+    char text[4096];
     va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
     if (output == STDOUT_FILENO) {
         dup2(STDERR_FILENO, STDOUT_FILENO);
     }
-    printf("%s:%d: not so: %s\n", file, line, expected);
-    va_start(arguments, format);
-    tell("FAILED", format, arguments);
-    va_end(arguments);
+    printf("%s:%d: not so: %s\nFAILED %s::%s: %s\n", file, line, expected,
+           criterion_current_test->category, criterion_current_test->name, text);
     end_test(FAILED);
 }
 
-void stand_in_skip(const char *format, ...)
+/* Who skips a test says why. */
+void stand_in_skip(void)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    tell("skipped", format, arguments);
-    va_end(arguments);
     end_test(SKIPPED);
 }
 
@@ -104,7 +95,7 @@ static const struct stand_in_test *find_suite(const char *name)
 {
     static const struct stand_in_test none;
     for (const struct stand_in_test *suite = all; suite != NULL; suite = suite->next) {
-        if (suite->function == NULL && strcmp(suite->suite, name) == 0) {
+        if (suite->function == NULL && strcmp(suite->category, name) == 0) {
             return suite;
         }
     }
@@ -114,8 +105,8 @@ static const struct stand_in_test *find_suite(const char *name)
 __attribute__((noreturn)) static void run_in_child(const struct stand_in_test *test)
 {
     alarm(LONGEST_TEST_SECONDS);
-    running = test;
-    suite_of_running = find_suite(test->suite);
+    criterion_current_test = test;
+    suite_of_running = find_suite(test->category);
     if (suite_of_running->init != NULL) {
         suite_of_running->init();
     }
@@ -139,7 +130,8 @@ static int run(const struct stand_in_test *test)
         return FAILED;
     }
     if (WIFSIGNALED(status)) {
-        printf("FAILED %s::%s: killed by signal %d\n", test->suite, test->name, WTERMSIG(status));
+        printf("FAILED %s::%s: killed by signal %d\n", test->category, test->name,
+               WTERMSIG(status));
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : FAILED;
 }
@@ -150,7 +142,7 @@ int main(void)
     unsigned failed = 0;
     for (const struct stand_in_test *test = all; test != NULL; test = test->next) {
         if (test->function == NULL ||
-            announce_not_emulated(test->suite, test->name, IS_BIG_ENDIAN)) {
+            announce_not_emulated(test->category, test->name, IS_BIG_ENDIAN)) {
             continue;
         }
         const int status = run(test);

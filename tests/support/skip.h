@@ -10,7 +10,8 @@
 
 #define skip_because(...)                                                                          \
     do {                                                                                           \
-        fputs("SKIPPED: ", stderr);                                                                \
+        fprintf(stderr, "SKIPPED: %s::%s: ", criterion_current_test->category,                     \
+                criterion_current_test->name);                                                     \
         fprintf(stderr, __VA_ARGS__);                                                              \
         fputs("\n", stderr);                                                                       \
         cr_skip_test(__VA_ARGS__);                                                                 \
