@@ -332,7 +332,9 @@ STATIC_LDFLAGS ?= $(LDFLAGS)
 
 .PHONY: static
 static: $(STATIC) ## build the command as one static file that runs on every distribution
-$(STATIC): $(CLI:$(BUILD)/%.o=%.c) $(wildcard cli/*.h shim/*.[ch]) $(EVERYTHING)
+# Always asked: the other make knows by its own flags what is out of date.
+.PHONY: always
+$(STATIC): always
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/static CC="$(STATIC_CC)" CFLAGS="$(STATIC_CFLAGS)" \
 	    CPPFLAGS="$(CPPFLAGS) -DLIBREUSE_STATIC $(addprefix -idirafter ,$(KERNEL_HEADERS))" LDFLAGS="$(STATIC_LDFLAGS) -static -Wl,--build-id" $@
 

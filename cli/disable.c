@@ -4,6 +4,7 @@
 #include "command.h"
 #include "drop_in.h"
 #include "output.h"
+#include "restart.h"
 #include "running.h"
 #include "unit.h"
 
@@ -39,24 +40,6 @@ static void print(char *text)
     free(text);
 }
 
-/*
- * The next run is without libreuse, and so without SO_REUSEADDR: that this one is armed is not
- * enough then. It would fail in silence; so the port has to be free before it is started.
- */
-static void tell_stop_and_start(const char *unit, const struct running *running)
-{
-    print(output_format("  systemctl stop %s", unit));
-    for (size_t i = 0; i < running->listeners_count; i++) {
-        if (running_is_first_on_port(running, i)) {
-            print(output_format("  libreuse why --wait %u", running->listeners[i].port));
-        }
-    }
-    print(output_format("  systemctl start %s", unit));
-    output_text(TONE_PLAIN,
-                "instead of a restart: without libreuse, bind() fails while connections "
-                "of this run are in TIME_WAIT\n");
-}
-
 /* `id` is the unit's, or the name of an earlier alias of it. */
 static void tell_next(const char *id, const struct unit *unit)
 {
@@ -65,7 +48,8 @@ static void tell_next(const char *id, const struct unit *unit)
     const bool is_running = pid > 0 && running_examine(&running, pid);
     output_text(TONE_PLAIN, "run next:\n  systemctl daemon-reload\n");
     if (is_running && running.library != NULL && running.listeners_count > 0) {
-        tell_stop_and_start(id, &running);
+        restart_print_waiting(id, &running, "without libreuse");
+        restart_print_lost_port(id, &running);
     } else if (unit_is(unit, "ActiveState", "active")) {
         print(output_format("  systemctl restart %s", id));
     }

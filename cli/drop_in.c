@@ -84,17 +84,18 @@ enum drop_in drop_in_read(const char *unit, char **text)
     return result;
 }
 
-/* The unit's folder, which is made where it is not there. */
-static int make_folder(const char *unit)
+/* The unit's folder, which is made where it is not there: `is_new` says so. */
+static int make_folder(const char *unit, bool *is_new)
 {
+    *is_new = false;
     int fd = open_folder(unit);
     if (fd >= 0 || errno != ENOENT) {
         return fd;
     }
     char *path = folder_of(unit);
-    const bool is_made = mkdir(path, 0755) == 0;
+    *is_new = mkdir(path, 0755) == 0;
     free(path);
-    fd = is_made ? open_folder(unit) : -1;
+    fd = *is_new ? open_folder(unit) : -1;
     if (fd >= 0 && fchmod(fd, 0755) != 0) { /* whatever the umask is */
         close(fd);
         return -1;
@@ -117,7 +118,8 @@ static bool write_text(int fd, const char *text)
 
 bool drop_in_write(const char *unit, const char *text)
 {
-    const int folder = make_folder(unit);
+    bool is_new;
+    const int folder = make_folder(unit, &is_new);
     if (folder < 0) {
         return false;
     }
@@ -133,7 +135,9 @@ bool drop_in_write(const char *unit, const char *text)
     if (!done) {
         char *path = folder_of(unit);
         unlinkat(folder, temporary_name, 0);
-        rmdir(path); /* where it is empty, it was made here */
+        if (is_new) {
+            rmdir(path);
+        }
         free(path);
     }
     close(folder);

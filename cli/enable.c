@@ -6,6 +6,7 @@
 #include "drop_in.h"
 #include "library.h"
 #include "output.h"
+#include "restart.h"
 #include "running.h"
 #include "settings.h"
 #include "unit.h"
@@ -157,26 +158,30 @@ static bool needs_arming(const struct running *running, unsigned int port)
 
 static void print_arm_commands(const struct running *running)
 {
+    char *elsewhere = restart_elsewhere(running);
     for (size_t i = 0; i < running->listeners_count; i++) {
         const unsigned int port = running->listeners[i].port;
         if (running_is_first_on_port(running, i) && needs_arming(running, port)) {
-            print(output_format("  libreuse arm %u", port));
+            print(output_format("  %slibreuse arm %u", elsewhere, port));
         }
     }
+    free(elsewhere);
 }
 
-static void tell_next(const struct unit *unit)
+static void tell_next(const struct request *request, const struct unit *unit)
 {
     const int pid = atoi(unit_value(unit, "MainPID"));
     struct running running = {0};
     const bool is_running = pid > 0 && running_examine(&running, pid);
     output_text(TONE_PLAIN, "run next:\n  systemctl daemon-reload\n");
-    print_arm_commands(&running);
-    if (is_running || unit_is(unit, "ActiveState", "active")) {
-        print(output_format("  systemctl restart %s", unit->id));
+    if (settings_report_only(&request->settings) && running.listeners_count > 0) {
+        restart_print_waiting(unit->id, &running, "with --report-only");
     } else {
-        print(output_format("  systemctl start %s", unit->id));
+        print_arm_commands(&running);
+        const bool is_active = is_running || unit_is(unit, "ActiveState", "active");
+        print(output_format("  systemctl %s %s", is_active ? "restart" : "start", unit->id));
     }
+    restart_print_lost_port(unit->id, &running);
     if (is_running && running.library == NULL && running.listeners_count == 0) {
         print(output_format("%s[%d], its main process, listens on no TCP port; where another of "
                             "its processes does, run before the restart: libreuse arm PORT",
@@ -194,7 +199,7 @@ static int say_foreign(const struct unit *unit)
     return STATUS_FOUND;
 }
 
-static int write_file(const struct unit *unit, const char *text)
+static int write_file(const struct request *request, const struct unit *unit, const char *text)
 {
     char *before;
     switch (drop_in_read(unit->id, &before)) {
@@ -219,7 +224,7 @@ static int write_file(const struct unit *unit, const char *text)
     free(before);
     print(output_format("%s: %s", unit->drop_in,
                         is_same ? "is there already, and stays as it is" : "written"));
-    tell_next(unit);
+    tell_next(request, unit);
     return STATUS_FINE;
 }
 
@@ -247,7 +252,7 @@ static int decide(const struct request *request, const struct unit *unit)
         if (request->only_show) {
             output_text(TONE_PLAIN, "%s", text);
         } else {
-            status = write_file(unit, text);
+            status = write_file(request, unit, text);
         }
         free(text);
     }
@@ -271,6 +276,15 @@ int enable_command(int argc, char **argv)
     char *name = unit_full_name(request.name, "enable");
     if (name == NULL) {
         return command_usage("enable");
+    }
+    const size_t length = strlen(name);
+    static const char template_end[] = "@.service";
+    if (length >= sizeof template_end - 1 &&
+        strcmp(name + length - (sizeof template_end - 1), template_end) == 0) {
+        output_error("enable: %s: is a template; name an instance of it, like %.*s1", name,
+                     (int)(length - (sizeof template_end - 2)), name);
+        free(name);
+        return STATUS_USAGE;
     }
     struct unit unit;
     char *why = NULL;

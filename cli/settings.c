@@ -21,7 +21,7 @@ static const struct variable {
     {"swallowed", required_argument, "LIBREUSE_SWALLOWED", NULL},
     {"explain", no_argument, "LIBREUSE_EXPLAIN", "1"},
     {"no-explain", no_argument, "LIBREUSE_EXPLAIN", "0"},
-    {NULL, no_argument, "LIBREUSE_DRY_RUN", "1"},
+    {NULL, no_argument, "LIBREUSE_DRY_RUN", "1"}, /* the last: settings_report_only() */
 };
 
 void settings_options(struct option options[SETTINGS], const char *report_only)
@@ -75,4 +75,9 @@ bool settings_apply(const struct settings *settings, const char *command)
 const char *settings_variable(int place)
 {
     return variables[place].name;
+}
+
+bool settings_report_only(const struct settings *settings)
+{
+    return settings->given[SETTINGS - 1] != NULL;
 }

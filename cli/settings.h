@@ -33,6 +33,9 @@ bool settings_take(struct settings *settings, int option, const char *argument);
  */
 bool settings_apply(const struct settings *settings, const char *command);
 
+/* Whether LIBREUSE_DRY_RUN was asked for. */
+bool settings_report_only(const struct settings *settings);
+
 /* The name of the variable that a place of `given` is for. */
 const char *settings_variable(int place);
 

@@ -279,27 +279,28 @@ static int status_of(char **names, size_t count, bool json)
     struct service *services = output_allocate(count, sizeof services[0]);
     int status = STATUS_FINE;
     size_t known = 0;
-    for (; known < count; known++) {
+    for (size_t i = 0; i < count; i++) {
         char *why = NULL;
-        if (!look_at(&services[known], names[known], &why)) {
-            output_error("status: %s: systemd does not tell what it is: %s", names[known], why);
-            free(why);
-            break;
+        if (look_at(&services[known], names[i], &why)) {
+            status = worse(status, services[known++].status);
+        } else {
+            output_error("status: %s: systemd does not tell what it is: %s", names[i], why);
+            status = worse(status, STATUS_REFUSED);
         }
-        status = worse(status, services[known].status);
+        free(why);
     }
-    if (known == count && json) {
-        show_json(services, count);
-    } else if (known == count && count > 0) {
-        show(services, count);
-    } else if (known == count) {
+    if (json && (known > 0 || count == 0)) {
+        show_json(services, known);
+    } else if (known > 0) {
+        show(services, known);
+    } else if (count == 0) {
         output_text(TONE_PLAIN, "no unit is enabled; libreuse enable UNIT does that\n");
     }
     for (size_t i = 0; i < known; i++) {
         service_free(&services[i]);
     }
     free(services);
-    return known == count ? status : STATUS_REFUSED;
+    return status;
 }
 
 /* The names that were given, or those of all units that are enabled. NULL: a name is wrong. */

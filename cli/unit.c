@@ -4,6 +4,7 @@
 #include "output.h"
 #include "unit_file.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -250,7 +251,23 @@ static bool later_drop_in_sets(const struct unit *unit, const char *name, char *
     return *where != NULL;
 }
 
-/* "PATH (ignore_errors=no)", one line for each file; systemd 219 calls it EnvironmentFile. */
+/* One EnvironmentFile=, which may be a pattern for several. */
+static void look_into_files(const char *pattern, const char *name, char **where, char **value)
+{
+    glob_t found;
+    if (glob(pattern, GLOB_NOCHECK, NULL, &found) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        if (environment_file_variable(found.gl_pathv[i], name, value)) {
+            free(*where);
+            *where = output_format("%s", found.gl_pathv[i]);
+        }
+    }
+    globfree(&found);
+}
+
+/* "PATH (ignore_errors=no)", one line for each; systemd 219 calls it EnvironmentFile. */
 static bool environment_file_sets(const struct unit *unit, const char *name, char **where,
                                   char **value)
 {
@@ -258,15 +275,10 @@ static bool environment_file_sets(const struct unit *unit, const char *name, cha
     for (size_t i = 0; i < unit->properties.count; i++) {
         const struct property *line = &unit->properties.list[i];
         const char *end = strstr(line->value, note);
-        if (strncmp(line->name, "EnvironmentFile", 15) != 0 || end == NULL) {
-            continue;
-        }
-        char *path = output_format("%.*s", (int)(end - line->value), line->value);
-        if (environment_file_variable(path, name, value)) {
-            free(*where);
-            *where = path;
-        } else {
-            free(path);
+        if (strncmp(line->name, "EnvironmentFile", 15) == 0 && end != NULL) {
+            char *pattern = output_format("%.*s", (int)(end - line->value), line->value);
+            look_into_files(pattern, name, where, value);
+            free(pattern);
         }
     }
     return *where != NULL;

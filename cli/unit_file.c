@@ -4,9 +4,12 @@
 #include "systemctl.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static char *trimmed(char *text)
 {
@@ -97,10 +100,25 @@ bool unit_file_variable(const char *path, const char *name, char **value)
     return is_named;
 }
 
+/* NULL where it is no regular file: a FIFO has no end. */
+static FILE *open_regular(const char *path)
+{
+    struct stat status;
+    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    FILE *file = NULL;
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+        file = fdopen(fd, "r");
+    }
+    if (fd >= 0 && file == NULL) {
+        close(fd);
+    }
+    return file;
+}
+
 bool environment_file_variable(const char *path, const char *name, char **value)
 {
     bool is_named = false;
-    FILE *file = fopen(path, "re");
+    FILE *file = open_regular(path);
     for (char *line; file != NULL && (line = next_line(file)) != NULL; free(line)) {
         char *found = value_of(line, name);
         if (found == NULL) {
@@ -133,6 +151,23 @@ static char *marked(const char *text, const char *set, char before)
     return result;
 }
 
+/* Writes control bytes as \xNN, which systemd reads within quotes: a line's end stays in its line.
+ */
+static char *without_control_bytes(const char *text)
+{
+    enum { LONGEST = sizeof "\\xNN" - 1 };
+    char *result = output_allocate(LONGEST * strlen(text) + 1, 1);
+    for (char *to = result; *text != '\0'; text++) {
+        const unsigned char byte = (unsigned char)*text;
+        if (byte < 0x20 || byte == 0x7f) {
+            to += sprintf(to, "\\x%02x", byte);
+        } else {
+            *to++ = *text;
+        }
+    }
+    return result;
+}
+
 char *unit_file_percent(const char *text)
 {
     return marked(text, "%", '%');
@@ -140,8 +175,10 @@ char *unit_file_percent(const char *text)
 
 char *unit_file_assignment(const char *name, const char *value)
 {
-    char *escaped = marked(value, "\"\\", '\\');
+    char *quoted = marked(value, "\"\\", '\\');
+    char *escaped = without_control_bytes(quoted);
     char *word = output_format("\"%s=%s\"", name, escaped);
     free(escaped);
+    free(quoted);
     return word;
 }

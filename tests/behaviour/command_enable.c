@@ -358,6 +358,48 @@ Test(command_enable, a_server_that_has_the_shim_and_only_reports_is_to_be_armed)
     expect_said(&enable, "  libreuse arm 9999\n  systemctl restart server.service\n");
 }
 
+/* A run that only reports is not rescued, and that this one is armed is not enough. */
+Test(command_enable, report_only_waits_for_the_ports_of_a_server_that_runs)
+{
+    enter_private_network();
+    struct host server = start_host(WITH_SHIM);
+    host_serve(&server, "127.0.0.1:9999");
+    show_running(&server);
+    struct process enable = LIBREUSE(0, "enable", "--report-only", "server");
+    expect_said(&enable, "  systemctl stop server.service\n  libreuse why --wait 9999\n"
+                         "  systemctl start server.service\n");
+    expect_not_said(&enable, "systemctl restart");
+}
+
+Test(command_enable, tells_of_a_port_that_may_be_a_lost_one)
+{
+    enter_private_network();
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "127.0.0.1:9999");
+    show_running(&server);
+    struct process enable = LIBREUSE(0, "enable", "server");
+    expect_not_said(&enable, "ephemeral");
+    set_network("ipv4/ip_local_port_range", "9000 10000");
+    struct process again = LIBREUSE(0, "enable", "server");
+    expect_said(&again, "9999 is ephemeral: ");
+    expect_said(&again, "libreuse why --wait PORT");
+}
+
+Test(command_enable, does_not_take_a_template)
+{
+    struct process enable = LIBREUSE(2, "enable", "server@");
+    expect_complaint(&enable,
+                     "server@.service: is a template; name an instance of it, like server@1");
+    expect_nothing_written();
+}
+
+Test(command_enable, an_option_cannot_add_a_line)
+{
+    show_unit("server.service", "");
+    struct process enable = LIBREUSE(0, "enable", "--show", "--log=/a\nExecStartPre=/b", "server");
+    expect_said(&enable, "Environment=\"LIBREUSE_LOG=/a\\x0aExecStartPre=/b\"\n");
+}
+
 Test(command_enable, says_where_systemd_does_not_answer)
 {
     break_systemctl(1, "System has not been booted with systemd as init system (PID 1).");

@@ -82,18 +82,22 @@ Test(unit_file, a_file_that_is_not_there_says_nothing)
     char *value = NULL;
     cr_assert(!unit_file_variable("/no/such/file", "LD_PRELOAD", &value));
     cr_assert(!environment_file_variable("/no/such/file", "LD_PRELOAD", &value));
+    cr_assert(!environment_file_variable("/dev/zero", "LD_PRELOAD", &value));
     cr_assert_null(value);
 }
 
-/* What is written is read again as it was. */
+/* What is written is read again as it was, and is one line. */
 Test(unit_file, quotes_every_value)
 {
-    static const char *const values[] = {"", "/a.so:/b.so", "a b", "q\"u\\o'te", "\\x41", "$LIB"};
+    static const char *const values[] = {
+        "",      "/a.so:/b.so", "a b", "q\"u\\o'te", "\\x41", "$LIB", "/a\nExecStartPre=/bin/evil",
+        "\t\x7f"};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         char *word = unit_file_assignment("LD_PRELOAD", values[i]);
         char text[256];
         snprintf(text, sizeof text, "[Service]\nEnvironment=%s\n", word);
         expect(unit_file_variable, text, true, values[i]);
+        cr_assert_null(strpbrk(word, "\n\t\x7f"), "%s", word);
         free(word);
     }
     char *percent = unit_file_percent("100% %h%%");
