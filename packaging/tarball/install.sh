@@ -76,8 +76,8 @@ make_folder() {
     [ ! -d "$1" ] || return 0
     make_folder "$(dirname "$1")"
     mkdir "$1" || cannot_write "$1"
-    made="$1
-$made"
+    made="$1${made:+
+$made}"
 }
 
 # Writes a text to a file, or leaves the file as it is.
