@@ -241,7 +241,8 @@ dist-source:
 	rm -rf $(SOURCE_TREE); mkdir -p $(SOURCE_TREE); \
 	git show HEAD:packaging/debian/changelog > $(SOURCE_TREE)/changelog; \
 	head -n 1 $(SOURCE_TREE)/changelog | grep -qF ' ($(VERSION)) ' || { \
-	    echo "make dist-source: the changelog of the last commit is not of version $(VERSION); commit it" >&2; exit 1; }; \
+	    echo "make dist-source: the changelog of the last commit is not of version $(VERSION)" >&2; \
+	    exit 1; }; \
 	git show HEAD:packaging/rpm/libreuse.spec.in > $(SOURCE_TREE)/spec.in; \
 	sed 's/@VERSION@/$(VERSION)/' $(SOURCE_TREE)/spec.in > $(SOURCE_TREE)/libreuse.spec; \
 	git archive --prefix=$(RELEASE)/ --add-file=$(SOURCE_TREE)/libreuse.spec \
