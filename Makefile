@@ -231,14 +231,24 @@ BINARY  := $(RELEASE)-linux-$(firstword $(subst -, ,$(MACHINE)))
 .PHONY: dist
 dist: dist-source dist-binary ## build the source tarball (of the last commit) and the binary one with install.sh
 
+SOURCE_TREE := $(BUILD)/dist/source
 .PHONY: dist-source
 dist-source:
-	$(Q)mkdir -p $(PACKAGES)
+	$(Q)[ -e .git ] && git rev-parse --quiet --verify HEAD >/dev/null || \
+	    { echo "make dist-source needs a git clone (and git)" >&2; exit 1; }
 	$(Q)git diff --quiet HEAD || echo "make dist: what is not committed is not in the source tarball" >&2
-	$(Q)git show HEAD:packaging/rpm/libreuse.spec.in | sed 's/@VERSION@/$(VERSION)/' > $(PACKAGES)/libreuse.spec
-	$(Q)git archive --prefix=$(RELEASE)/ --add-file=$(PACKAGES)/libreuse.spec HEAD | gzip -9n > \
-	    $(PACKAGES)/$(RELEASE).tar.gz
-	$(Q)rm $(PACKAGES)/libreuse.spec
+	$(Q)set -e; trap 'rm -rf $(SOURCE_TREE)' EXIT; trap 'exit 1' HUP INT TERM; \
+	rm -rf $(SOURCE_TREE); mkdir -p $(SOURCE_TREE); \
+	git show HEAD:packaging/debian/changelog > $(SOURCE_TREE)/changelog; \
+	head -n 1 $(SOURCE_TREE)/changelog | grep -qF ' ($(VERSION)) ' || { \
+	    echo "make dist-source: the changelog of the last commit is not of version $(VERSION)" >&2; \
+	    exit 1; }; \
+	git show HEAD:packaging/rpm/libreuse.spec.in > $(SOURCE_TREE)/spec.in; \
+	sed 's/@VERSION@/$(VERSION)/' $(SOURCE_TREE)/spec.in > $(SOURCE_TREE)/libreuse.spec; \
+	git archive --prefix=$(RELEASE)/ --add-file=$(SOURCE_TREE)/libreuse.spec \
+	    -o $(SOURCE_TREE)/$(RELEASE).tar HEAD; \
+	gzip -9n $(SOURCE_TREE)/$(RELEASE).tar; \
+	mkdir -p $(PACKAGES); mv $(SOURCE_TREE)/$(RELEASE).tar.gz $(PACKAGES)
 	$(Q)ls -l $(PACKAGES)/$(RELEASE).tar.gz
 
 # The binary tarball of x86-64 has the library for 32-bit programs, too.
