@@ -11,6 +11,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -383,6 +384,23 @@ Test(command_enable, tells_of_a_port_that_may_be_a_lost_one)
     struct process again = LIBREUSE(0, "enable", "server");
     expect_said(&again, "9999 is ephemeral: ");
     expect_said(&again, "libreuse why --wait PORT");
+}
+
+/* From here, its sockets are not to be seen. */
+Test(command_enable, arms_a_server_of_another_network_in_there)
+{
+    enter_private_network();
+    struct host server = start_host(WITHOUT_SHIM);
+    host_unshare(&server, CLONE_NEWNET);
+    EXPECT_SUCCESS(host_listen(&server, host_tcp_socket(&server)));
+    show_running(&server);
+    struct process enable = LIBREUSE(0, "enable", "server");
+    char begin[64];
+    snprintf(begin, sizeof begin, "  nsenter -t %d -n libreuse arm ", (int)server.process.pid);
+    expect_said(&enable, begin);
+    struct process waiting = LIBREUSE(0, "enable", "--report-only", "server");
+    expect_not_said(&waiting, "why --wait");
+    expect_said(&waiting, "  sleep 65, where its network namespace is kept");
 }
 
 Test(command_enable, does_not_take_a_template)
