@@ -13,7 +13,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -434,21 +433,10 @@ static int status_of(const struct audit *audit)
 
 int audit_command(int argc, char **argv)
 {
-    enum { JSON = 1 };
-    static const struct option options[] = {{"json", no_argument, NULL, JSON},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
-    bool json = false;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "hV", options, NULL)) != -1;) {
-        switch (option) {
-        case JSON:
-            json = true;
-            break;
-        default:
-            return command_common_option(option, "audit", help, argv[optind - 1]);
-        }
+    bool json;
+    const int ended = command_json_option(argc, argv, "audit", help, &json);
+    if (ended >= 0) {
+        return ended;
     }
     if (optind < argc) {
         output_error("audit: %s: no argument was expected", argv[optind]);

@@ -12,10 +12,10 @@
 #include "target.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char help[] =
     "Usage: libreuse check [--json] PROGRAM\n"
@@ -449,21 +449,10 @@ static int check_process(const char *text, bool json)
 
 int check_command(int argc, char **argv)
 {
-    enum { JSON = 1 };
-    static const struct option options[] = {{"json", no_argument, NULL, JSON},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
-    bool json = false;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "hV", options, NULL)) != -1;) {
-        switch (option) {
-        case JSON:
-            json = true;
-            break;
-        default:
-            return command_common_option(option, "check", help, argv[optind - 1]);
-        }
+    bool json;
+    const int ended = command_json_option(argc, argv, "check", help, &json);
+    if (ended >= 0) {
+        return ended;
     }
     if (optind == argc) {
         output_error("check: no program and no process ID given");

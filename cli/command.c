@@ -2,6 +2,8 @@
 
 #include "output.h"
 
+#include <getopt.h>
+
 int command_version(void)
 {
     output_text(TONE_PLAIN, "libreuse %s\n", LIBREUSE_VERSION);
@@ -31,4 +33,22 @@ int command_common_option(int option, const char *command, const char *help, con
         output_error("%s: %s: no such option", command, argument);
         return command_usage(command);
     }
+}
+
+int command_json_option(int argc, char **argv, const char *command, const char *help, bool *json)
+{
+    enum { JSON = 1 };
+    static const struct option options[] = {{"json", no_argument, NULL, JSON},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {0}};
+    *json = false;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "hV", options, NULL)) != -1;) {
+        if (option != JSON) {
+            return command_common_option(option, command, help, argv[optind - 1]);
+        }
+        *json = true;
+    }
+    return -1;
 }

@@ -7,6 +7,8 @@
 #ifndef LIBREUSE_COMMAND_H
 #define LIBREUSE_COMMAND_H
 
+#include <stdbool.h>
+
 /* Scripts rely on these; libreuse(1) lists them. */
 enum {
     STATUS_FINE = 0,
@@ -42,6 +44,12 @@ int command_help(const char *text);
  * `argument` the word in which it was. The result is the subcommand's status.
  */
 int command_common_option(int option, const char *command, const char *help, const char *argument);
+
+/*
+ * Reads the options of a subcommand that has --json besides those that all have: -1 where it is to
+ * go on with the arguments from `optind` on, else its status.
+ */
+int command_json_option(int argc, char **argv, const char *command, const char *help, bool *json);
 
 /*
  * Points to the help after a wrong option or a missing argument, once the error is said.

@@ -32,14 +32,6 @@ static const char help[] =
     "Exit status: 0 removed; 1 it was not enabled, or the file is somebody else's; 2 wrong usage;\n"
     "3 not permitted.\n";
 
-static void print(char *text)
-{
-    char *printable = output_printable(text);
-    output_text(TONE_PLAIN, "%s\n", printable);
-    free(printable);
-    free(text);
-}
-
 /* `id` is the unit's, or the name of an earlier alias of it. */
 static void tell_next(const char *id, const struct unit *unit)
 {
@@ -51,7 +43,7 @@ static void tell_next(const char *id, const struct unit *unit)
         restart_print_waiting(id, &running, "without libreuse");
         restart_print_lost_port(id, &running);
     } else if (unit_is(unit, "ActiveState", "active")) {
-        print(output_format("  systemctl restart %s", id));
+        output_line("  systemctl restart %s", id);
     }
     running_free(&running);
 }
@@ -62,7 +54,7 @@ static int remove_file(const char *id, const struct unit *unit)
     char *path = drop_in_path(id);
     const bool is_removed = drop_in_remove(id);
     if (is_removed) {
-        print(output_format("%s: removed", path));
+        output_line("%s: removed", path);
         tell_next(id, unit);
     } else {
         output_error("disable: %s: cannot be removed: %s", path, strerror(errno));

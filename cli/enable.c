@@ -132,14 +132,6 @@ static void tell_dropped(const char *before, const char *now)
     }
 }
 
-static void print(char *text)
-{
-    char *printable = output_printable(text);
-    output_text(TONE_PLAIN, "%s\n", printable);
-    free(printable);
-    free(text);
-}
-
 /*
  * Whether a listener on this port is not armed. One that runs with the library may not be, either:
  * with --report-only. Where that cannot be read, the library has done it.
@@ -162,7 +154,7 @@ static void print_arm_commands(const struct running *running)
     for (size_t i = 0; i < running->listeners_count; i++) {
         const unsigned int port = running->listeners[i].port;
         if (running_is_first_on_port(running, i) && needs_arming(running, port)) {
-            print(output_format("  %slibreuse arm %u", elsewhere, port));
+            output_line("  %slibreuse arm %u", elsewhere, port);
         }
     }
     free(elsewhere);
@@ -179,13 +171,13 @@ static void tell_next(const struct request *request, const struct unit *unit)
     } else {
         print_arm_commands(&running);
         const bool is_active = is_running || unit_is(unit, "ActiveState", "active");
-        print(output_format("  systemctl %s %s", is_active ? "restart" : "start", unit->id));
+        output_line("  systemctl %s %s", is_active ? "restart" : "start", unit->id);
     }
     restart_print_lost_port(unit->id, &running);
     if (is_running && running.library == NULL && running.listeners_count == 0) {
-        print(output_format("%s[%d], its main process, listens on no TCP port; where another of "
-                            "its processes does, run before the restart: libreuse arm PORT",
-                            running.name, pid));
+        output_line("%s[%d], its main process, listens on no TCP port; where another of "
+                    "its processes does, run before the restart: libreuse arm PORT",
+                    running.name, pid);
     }
     running_free(&running);
 }
@@ -222,8 +214,8 @@ static int write_file(const struct request *request, const struct unit *unit, co
         tell_dropped(before, text);
     }
     free(before);
-    print(output_format("%s: %s", unit->drop_in,
-                        is_same ? "is there already, and stays as it is" : "written"));
+    output_line("%s: %s", unit->drop_in,
+                is_same ? "is there already, and stays as it is" : "written");
     tell_next(request, unit);
     return STATUS_FINE;
 }
@@ -277,12 +269,9 @@ int enable_command(int argc, char **argv)
     if (name == NULL) {
         return command_usage("enable");
     }
-    const size_t length = strlen(name);
-    static const char template_end[] = "@.service";
-    if (length >= sizeof template_end - 1 &&
-        strcmp(name + length - (sizeof template_end - 1), template_end) == 0) {
+    if (unit_is_template(name)) {
         output_error("enable: %s: is a template; name an instance of it, like %.*s1", name,
-                     (int)(length - (sizeof template_end - 2)), name);
+                     (int)strcspn(name, "@") + 1, name);
         free(name);
         return STATUS_USAGE;
     }

@@ -123,6 +123,18 @@ void output_error(const char *format, ...)
     errno = error;
 }
 
+void output_line(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *line = output_format_list(format, arguments);
+    va_end(arguments);
+    char *printable = output_printable(line);
+    printf("%s\n", printable);
+    free(printable);
+    free(line);
+}
+
 int output_finish(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout)) {

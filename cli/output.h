@@ -36,6 +36,9 @@ enum tone { TONE_PLAIN, TONE_GOOD, TONE_WARNING, TONE_BAD, TONE_FAINT, TONE_HEAD
 /* Writes to standard output, in that tone. */
 OUTPUT_PRINTF(2, 3) void output_text(enum tone tone, const char *format, ...);
 
+/* Writes a line to standard output, made printable as a whole, like an error. */
+OUTPUT_PRINTF(1, 2) void output_line(const char *format, ...);
+
 /*
  * malloc(3)'s memory, zeroed where it is new; where there is none, the process ends with an error.
  * The caller frees it. output_format() is asprintf(3), output_format_list() vasprintf(3),

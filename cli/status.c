@@ -10,9 +10,9 @@
 #include "unit.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char help[] =
     "Usage: libreuse status [--json] [UNIT]...\n"
@@ -322,18 +322,10 @@ static char **choose(char **given, size_t given_count, size_t *count)
 
 int status_command(int argc, char **argv)
 {
-    enum { JSON = 1 };
-    static const struct option options[] = {{"json", no_argument, NULL, JSON},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
-    bool json = false;
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "hV", options, NULL)) != -1;) {
-        if (option != JSON) {
-            return command_common_option(option, "status", help, argv[optind - 1]);
-        }
-        json = true;
+    bool json;
+    const int ended = command_json_option(argc, argv, "status", help, &json);
+    if (ended >= 0) {
+        return ended;
     }
     size_t count;
     const size_t given = (size_t)(argc - optind);

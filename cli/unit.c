@@ -77,6 +77,11 @@ char *unit_full_name(const char *name, const char *command)
     return output_format("%s.service", name);
 }
 
+bool unit_is_template(const char *full_name)
+{
+    return ends_with(full_name, "@.service");
+}
+
 static void complete(struct unit *unit, const char *full_name)
 {
     const char *id = property(&unit->properties, "Id");

@@ -22,6 +22,9 @@ struct unit {
  */
 char *unit_full_name(const char *name, const char *command);
 
+/* "server@.service", of which only instances run. */
+bool unit_is_template(const char *full_name);
+
 /*
  * Asks systemd. False where it does not answer: `*why` says so, which the caller frees. A unit that
  * does not exist is an answer, too: LoadState. The caller frees it with unit_free().
