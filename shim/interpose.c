@@ -1,18 +1,20 @@
 /*
- * bind() and listen(): the only two functions that the shim exports, and the whole rule.
+ * bind() and listen(): the only two functions that the shim exports, and the whole rule. Where the
+ * library is loaded twice, the first copy does it.
  *
  * A call that succeeds keeps the errno that it found, one that fails has the kernel's. The rare
  * paths stand in functions of their own, so that a call in which nothing failed needs little stack.
  */
-#include "config.h"
-#include "failures.h"
-#include "format.h"
-#include "kernel.h"
-#include "next.h"
-#include "report.h"
-#include "reuse.h"
-#include "sink.h"
-#include "wait.h"
+#include "guest/config.h"
+#include "guest/kernel.h"
+#include "report/format.h"
+#include "report/ledger.h"
+#include "report/report.h"
+#include "report/sink.h"
+#include "rule/failures.h"
+#include "rule/next.h"
+#include "rule/reuse.h"
+#include "rule/wait.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -21,11 +23,14 @@
 #define EXPORTED __attribute__((visibility("default")))
 #define RARE     __attribute__((noinline, cold))
 
-RARE static void recovered(int fd)
+/* For next.c: a name of this copy's function that nobody else can take. */
+#define OTHER_NAME_OF(name) __attribute__((alias(name), visibility("hidden"), nothrow, leaf))
+
+RARE static void bound_after_failure(int fd)
 {
     struct failure failure;
     if (failures_take(fd, &failure)) {
-        report_recovered(fd, &failure);
+        report_recovered_or_moved(fd, &failure);
     }
 }
 
@@ -94,6 +99,9 @@ RARE static void listens_after_failure(int fd, bool swallows)
 #pragma GCC diagnostic ignored "-Wpedantic"
 EXPORTED int bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
+    if (!next_is_first_copy()) {
+        return next_bind(fd, addr, len);
+    }
     const int errno_before = errno;
     report_first_call();
     if (next_bind(fd, addr, len) != 0) {
@@ -104,40 +112,49 @@ EXPORTED int bind(int fd, const struct sockaddr *addr, socklen_t len)
         }
     }
     if (failures_any()) {
-        recovered(fd);
+        bound_after_failure(fd);
     }
     errno = errno_before;
     return 0;
 }
+extern __typeof__(bind) own_bind OTHER_NAME_OF("bind");
 #pragma GCC diagnostic pop
 
 EXPORTED int listen(int fd, int backlog)
 {
+    if (!next_is_first_copy()) {
+        return next_listen(fd, backlog);
+    }
     const int errno_before = errno;
     report_first_call();
     const bool swallows = failures_any() && is_swallowing(fd);
     if (swallows && kept_from_listening(fd)) {
         return -1;
     }
-    const enum arming arming = reuse_arm(fd);
-    if (next_listen(fd, backlog) != 0) {
+    bool armed = false;
+    if (next_listen(fd, backlog) == 0) {
+        armed = reuse_arm(fd);
+    } else {
         const int error = errno;
-        if (arming == ARMING_UNSURE) {
-            reuse_disarm(fd);
+        const enum rescue rescue = error == EADDRINUSE ? reuse_listen(fd, backlog) : RESCUE_NOT_TCP;
+        armed = rescue == RESCUE_WORKED;
+        if (!armed) {
+            report_listen_failed(fd, error, rescue);
+            errno = error;
+            return -1;
         }
-        report_listen_failed(fd, error);
-        errno = error;
-        return -1;
     }
     if (failures_any()) {
         listens_after_failure(fd, swallows);
     }
-    if (arming != ARMING_NONE) {
+    if (armed) {
         report_listening(fd);
     }
     errno = errno_before;
     return 0;
 }
+
+extern __typeof__(listen) own_listen OTHER_NAME_OF("listen");
 
 /* Functions that are called even earlier do for themselves what is missing. */
 __attribute__((constructor)) static void load(void)
@@ -147,5 +164,6 @@ __attribute__((constructor)) static void load(void)
     config_load();
     sink_prepare();
     format_prepare();
+    ledger_prepare();
     errno = errno_before;
 }

@@ -1,9 +1,14 @@
 # bash completion for libreuse(1); needs nothing but bash.
 # shellcheck shell=bash
 
-# Fills COMPREPLY with those of the words that begin like the current one.
+# Fills COMPREPLY with those of the words that begin like the current one. Not with compgen -W, which
+# takes the words for source text: a unit's name may have a backslash, or worse.
 _libreuse_words() {
-    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
+    local words word current=${2//\\\\/\\}
+    read -rd '' -a words <<<"$1"
+    for word in "${words[@]}"; do
+        [[ $word != "$current"* ]] || COMPREPLY+=("$word")
+    done
 }
 
 # Process IDs, or the local ports of TCP sockets in a state (hexadecimal, as in /proc/net/tcp).
@@ -73,7 +78,7 @@ _libreuse_setting() {
         [[ $current != /* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$current")
         ;;
     --format) _libreuse_words "text json" "$current" ;;
-    --level) _libreuse_words "err warning notice info debug" "$current" ;;
+    --level) _libreuse_words "err warning notice info" "$current" ;;
     --swallowed) _libreuse_words "log fail exit" "$current" ;;
     --ports | --wait) ;;
     *) return 1 ;;
@@ -101,7 +106,7 @@ _libreuse_run() {
     if ! _libreuse_setting "$current" "$previous"; then
         if [[ $current == -* ]]; then
             _libreuse_words "--log --format --level --ports --wait --swallowed --explain
-                --no-explain --dry-run --force --help --version" "$current"
+                --no-explain --report-only --force --dry-run --json --help --version" "$current"
         else
             mapfile -t COMPREPLY < <(compgen -c -f -- "$current")
         fi
@@ -119,7 +124,7 @@ _libreuse_enable() {
     fi
     if ! _libreuse_setting "$current" "$previous"; then
         if [[ $current == -* ]]; then
-            _libreuse_words "--show --log --format --level --ports --wait --swallowed --explain
+            _libreuse_words "--dry-run --json --guard --log --format --level --ports --wait --swallowed --explain
                 --no-explain --report-only --help --version" "$current"
         else
             _libreuse_words "$(_libreuse_services)" "$current"
@@ -132,7 +137,7 @@ _libreuse() {
     common="--help --version"
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        _libreuse_words "run check why audit arm free enable disable status $common" "$current"
+        _libreuse_words "run check why audit watch arm free guard enable disable status help version $common" "$current"
         return
     fi
     case ${COMP_WORDS[1]}:$current in
@@ -142,13 +147,25 @@ _libreuse() {
     check:*) mapfile -t COMPREPLY < <(compgen -c -f -- "$current") ;;
     why:-*) _libreuse_words "--udp --wait --json $common" "$current" ;;
     why:*) _libreuse_words "$(_libreuse_ports 0A; _libreuse_ports 06)" "$current" ;;
+    help:*) _libreuse_words "run check why audit watch arm free guard enable disable status" "$current" ;;
     audit:*) _libreuse_words "--json $common" "$current" ;;
-    arm:-*) _libreuse_words "--port= --pid= --dry-run $common" "$current" ;;
+    watch:*)
+        _libreuse_words "--port= --pid= --unit= --all --for= --json --journal --utc $common" "$current"
+        ;;
+    arm:-*) _libreuse_words "--port= --pid= --dry-run --json $common" "$current" ;;
     arm:*) _libreuse_words "$(_libreuse_ports 0A)" "$current" ;;
-    free:-*) _libreuse_words "--yes $common" "$current" ;;
+    free:-*) _libreuse_words "--yes --dry-run --json $common" "$current" ;;
     free:*) _libreuse_words "$(_libreuse_ports 06)" "$current" ;;
+    guard:-*) _libreuse_words "--host --json $common" "$current" ;;
+    guard:*)
+        if ((COMP_CWORD == 2)); then
+            _libreuse_words "on off" "$current"
+        else
+            _libreuse_words "$(_libreuse_services)" "$current"
+        fi
+        ;;
     enable:*) _libreuse_enable "$current" "$previous" ;;
-    disable:-*) _libreuse_words "$common" "$current" ;;
+    disable:-*) _libreuse_words "--dry-run --json $common" "$current" ;;
     status:-*) _libreuse_words "--json $common" "$current" ;;
     disable:* | status:*) _libreuse_words "$(_libreuse_enabled)" "$current" ;;
     esac

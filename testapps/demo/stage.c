@@ -15,11 +15,13 @@
 
 #define MAX_SAID            8192
 #define REPORT              "libreuse:"
+#define MAX_ARGUMENTS       8
 #define EXIT_CANNOT_EXECUTE 127 /* as in a shell */
 #define EXIT_SIGNAL         128 /* likewise */
 
 struct program server1 = {.name = "server1", .path = "./server1", .said = -1};
 struct program server2 = {.name = "server2", .path = "./server2", .said = -1};
+struct program command = {.name = "libreuse", .path = "./libreuse", .said = -1};
 
 /* Relative paths from here on: LD_PRELOAD could not carry a folder with blanks or colons. */
 void enter_own_folder(void)
@@ -40,25 +42,33 @@ void enter_own_folder(void)
  * the connection would then leave TIME_WAIT at both ends, where each keeps the port that is needed
  * to remove the other.
  */
-_Noreturn static void become(const struct program *program, char *const environment[])
+_Noreturn static void become(const struct program *program, char *const environment[],
+                             const char *const arguments[])
 {
+    char *words[1 + MAX_ARGUMENTS + 1] = {(char *)program->path};
+
+    for (size_t i = 0; i < MAX_ARGUMENTS && arguments != NULL && arguments[i] != NULL; i++)
+        words[1 + i] = (char *)arguments[i];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setpgid(0, 0);
     dup2(program->said, STDOUT_FILENO);
     dup2(program->said, STDERR_FILENO);
-    execle(program->path, program->path, (char *)NULL, environment);
+    execve(program->path, words, environment);
     dprintf(STDERR_FILENO, "demo: cannot run %s: %s\n", program->path, strerror(errno));
     _exit(EXIT_CANNOT_EXECUTE);
 }
 
-void launch(struct program *program, char *const environment[])
+void launch(struct program *program, char *const environment[], const char *const arguments[])
 {
     pid_t pid;
 
     printf(INDENT "$ ");
     for (size_t i = 0; environment[i] != NULL; i++)
         printf("%s ", environment[i]);
-    printf("%s\n", program->path);
+    printf("%s", program->path);
+    for (size_t i = 0; arguments != NULL && arguments[i] != NULL; i++)
+        printf(" %s", arguments[i]);
+    putchar('\n');
     close(program->said);
     program->shown = 0;
     program->said = memfd_create(program->name, MFD_CLOEXEC);
@@ -66,7 +76,7 @@ void launch(struct program *program, char *const environment[])
         err(EXIT_FAILURE, "cannot make a file in memory");
     pid = fork();
     if (pid == 0)
-        become(program, environment);
+        become(program, environment, arguments);
     if (pid < 0)
         err(EXIT_FAILURE, "cannot start %s", program->name);
     program->pid = pid;
@@ -106,7 +116,8 @@ void interrupt(struct program *program)
 {
     if (program->pid == 0)
         return;
-    printf(INDENT "ctrl-c ends %s[%d]\n", program->name, program->pid);
+    if (verbose)
+        printf(INDENT "ctrl-c ends %s[%d]\n", program->name, program->pid);
     kill(program->pid, SIGINT);
 }
 
@@ -120,8 +131,9 @@ static void kill_if_running(struct program *program)
 }
 
 /* One after the other, so that TIME_WAIT is left at one end only. */
-void kill_both(void)
+void kill_all(void)
 {
+    kill_if_running(&command);
     kill_if_running(&server1);
     kill_if_running(&server2);
 }
@@ -144,6 +156,20 @@ bool has_said(const struct program *program, const char *what)
     return strstr(text, what) != NULL;
 }
 
+/* In colour: what libreuse reports, and whether that is good news. */
+static const char *colour_of(const char *line)
+{
+    if (strncmp(line, REPORT, strlen(REPORT)) != 0)
+        return "";
+    return strstr(line, ": rescued: ") != NULL ? GREEN : RED;
+}
+
+/* What the story can do without, but for its tables. */
+static bool is_small_talk(const char *line)
+{
+    return strstr(line, "accepted") != NULL || strcmp(line, "server2: listening") == 0;
+}
+
 /* Each line as it is, however long, so that it can be searched for. */
 static void show_said_by(struct program *program)
 {
@@ -151,10 +177,8 @@ static void show_said_by(struct program *program)
 
     program->shown = read_said(program, text);
     while ((line = strsep(&rest, "\n")) != NULL) {
-        const char *colour = strncmp(line, REPORT, strlen(REPORT)) == 0 ? GREEN : "";
-
-        if (line[0] != '\0')
-            printf(INDENT "  %s%s%s\n", paint(stdout, colour), line, paint(stdout, PLAIN));
+        if (line[0] != '\0' && (verbose || !is_small_talk(line)))
+            printf(INDENT "  %s%s%s\n", paint(stdout, colour_of(line)), line, paint(stdout, PLAIN));
     }
 }
 
@@ -162,4 +186,5 @@ void show_said(void)
 {
     show_said_by(&server1);
     show_said_by(&server2);
+    show_said_by(&command);
 }

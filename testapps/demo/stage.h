@@ -1,6 +1,6 @@
 /*
- * The two servers: starting and ending them, with and without libreuse, and what they said on
- * stdout and stderr. Neither outlives the demo, whatever the demo dies of.
+ * The two servers and the libreuse command: starting and ending them, with and without libreuse,
+ * and what they said on stdout and stderr. None outlives the demo, whatever the demo dies of.
  */
 #ifndef DEMO_STAGE_H
 #define DEMO_STAGE_H
@@ -21,13 +21,16 @@ struct program {
     size_t shown; /* how many bytes of that the viewer has seen */
 };
 
-extern struct program server1, server2;
+extern struct program server1, server2, command;
 
 /* Makes the demo's folder the working folder. Ends the demo if libreuse.so is not there. */
 void enter_own_folder(void);
 
-/* Starts it, with an environment that has nothing of the viewer's, which could change the story. */
-void launch(struct program *program, char *const environment[]);
+/*
+ * Starts it, with an environment that has nothing of the viewer's, which could change the story.
+ * The arguments, NULL for none, end with NULL.
+ */
+void launch(struct program *program, char *const environment[], const char *const arguments[]);
 
 /* These wait. False: it has not come true in time, or cannot any more. */
 bool comes_up(struct program *program);
@@ -37,7 +40,7 @@ bool comes_to_an_end(struct program *program);
 void interrupt(struct program *program);
 
 /* SIGKILL, to those that run. */
-void kill_both(void);
+void kill_all(void);
 
 bool has_said(const struct program *program, const char *what);
 

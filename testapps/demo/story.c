@@ -50,7 +50,8 @@ static void begin_step(const char *name)
     title = name;
     number++;
     pause_between_steps();
-    printf("\n%s%d. %s%s\n", paint(stdout, BOLD), number, title, paint(stdout, PLAIN));
+    printf("%s%s%d. %s%s\n", verbose ? "\n" : "", paint(stdout, BOLD), number, title,
+           paint(stdout, PLAIN));
 }
 
 static void print_state(const struct program *program)
@@ -89,14 +90,16 @@ static void expect_sockets(const char *const expected[])
             fail(expected);
     }
     show_said();
-    putchar('\n');
-    print_sockets(stdout);
-    putchar('\n');
+    if (verbose) {
+        putchar('\n');
+        print_sockets(stdout);
+        putchar('\n');
+    }
 }
 
 static void start(struct program *program, char *const environment[])
 {
-    launch(program, environment);
+    launch(program, environment, NULL);
     expect(comes_up(program), "a program that says that it listens, and runs on");
     show_said();
 }
@@ -107,32 +110,46 @@ static void end(struct program *program)
     expect(comes_to_an_end(program), "a program that ends on ctrl-c");
 }
 
+/* A call of the libreuse command, which ends by itself with one of two exit statuses. */
+static void call(const char *const arguments[], int status, int other)
+{
+    launch(&command, as_it_is, arguments);
+    expect(comes_to_an_end(&command) && (command.status == status || command.status == other),
+           "a libreuse command that does what it says");
+    show_said();
+}
+
+static void connect_and_serve(void)
+{
+    start(&server2, as_it_is);
+    expect(has_said(&server2, "hello from server1"), "server2 receives server1's greeting");
+}
+
+/* server1 first, so that it is the one whose port the kernel keeps. */
+static void end_both(void)
+{
+    end(&server1);
+    EXPECT_SOCKETS(LISTENER_2, CLOSED_1, TOLD_2);
+    end(&server2);
+    EXPECT_SOCKETS(LEFTOVER_1);
+}
+
 /* Returns the port that server1 has got instead of 9999. */
 static unsigned lose_the_port(void)
 {
     unsigned port;
 
-    begin_act("ACT ONE: server1 and server2, two old programs, as they are");
+    begin_act("ACT ONE: two old programs, as they are");
 
     begin_step("server1 is started, and server2 connects to it");
     start(&server1, as_it_is);
-    start(&server2, as_it_is);
+    connect_and_serve();
     EXPECT_SOCKETS(LISTENER_1, LISTENER_2, CONNECTED_1, CONNECTED_2);
-    tell("server1 listens on port 9999. The connection between the two has two ends;\n"
-         "both are ESTABLISHED.");
 
-    begin_step("server1 is ended first");
-    end(&server1);
-    EXPECT_SOCKETS(LISTENER_2, CLOSED_1, TOLD_2);
-    tell("server1's end has closed and waits for the other end to close: FIN_WAIT2.\n"
-         "server2 was told, but keeps its end open: CLOSE_WAIT.");
-
-    begin_step("server2 is ended, too");
-    end(&server2);
-    EXPECT_SOCKETS(LEFTOVER_1);
-    tell("Both programs are gone. The end that closed first, server1's, stays behind:\n"
-         "TIME_WAIT. No late packet of this connection shall get into a new one, so the\n"
-         "kernel keeps port 9999 occupied, for 60 s.");
+    begin_step("Both are ended, server1 first");
+    end_both();
+    tell("The end of the connection that closed first, server1's, stays in TIME_WAIT: the\n"
+         "kernel keeps port 9999 occupied for 60 s.");
 
     begin_step("server1 is started again");
     start(&server1, as_it_is);
@@ -140,80 +157,70 @@ static unsigned lose_the_port(void)
     port = find_socket(TCP_LISTEN)->local_port;
     expect(port != SERVER1_PORT, "server1 listens on another port than 9999");
     expect(bind_error(SERVER1_PORT) == EADDRINUSE, "bind() of port 9999 fails with EADDRINUSE");
-    tell("The demo asks for the same bind() of port 9999: \"Address already in use\".\n"
-         "server1 did not look at that answer and went on to listen(). The kernel gave");
-    printf(INDENT "its socket a port, and this is where server1 really listens: %u.\n", port);
-    tell("It runs, it says that it listens, it looks healthy.");
-
-    begin_step("server2 is started again");
-    launch(&server2, as_it_is);
+    launch(&server2, as_it_is, NULL);
     expect(comes_to_an_end(&server2) && has_said(&server2, strerror(ECONNREFUSED)),
            "server2 is refused, says so, and ends");
-    EXPECT_SOCKETS(MISPLACED_1, LEFTOVER_1);
-    tell("Nobody listens on port 9999. Every client is refused, and server1 does not\n"
-         "know. This is the trouble that libreuse is for.");
-
+    show_said();
+    tell("bind() had failed, server1 did not look, and listen() got it another port:");
+    printf(INDENT "%s%u%s. It looks healthy, and nobody reaches it.\n", paint(stdout, YELLOW), port,
+           paint(stdout, PLAIN));
+    end(&server1);
+    EXPECT_SOCKETS(LEFTOVER_1);
     return port;
 }
 
-static void free_the_port(void)
+static void hear_of_it(void)
 {
-    begin_act("BETWEEN THE ACTS");
+    begin_act("ACT TWO: the same start with libreuse is not silent");
 
-    begin_step("server1 is ended, and port 9999 is freed");
+    begin_step("server1 is started with libreuse");
+    start(&server1, with_libreuse);
+    EXPECT_SOCKETS(MISPLACED_1, LEFTOVER_1);
+    expect(has_said(&server1, "bind-failed: 0.0.0.0:9999: EADDRINUSE") &&
+               has_said(&server1, "swallowed: bind to 0.0.0.0:9999 had failed"),
+           "libreuse reports on server1's stderr: bind-failed and swallowed");
+    tell("These connections were made without libreuse, so it cannot pass them. It says so.");
+
+    begin_step("A person asks, and takes the way out");
+    call((const char *const[]){"why", "9999", NULL}, 1, 1);
+    call((const char *const[]){"free", "--yes", "9999", NULL}, 0, 3);
     end(&server1);
-    remove_time_waits();
+    if (command.status != 0) {
+        tell("Not permitted here, or a kernel before 6.0: the demo itself removes the socket.");
+        remove_time_waits();
+    }
     EXPECT_NO_SOCKET();
-    tell("Normally this takes 60 s. The demo has removed the TIME_WAIT socket with a\n"
-         "reset packet (RFC 1337), so that you need not wait.");
 }
 
 static void keep_the_port(void)
 {
-    begin_act("ACT TWO: the same two programs, server1 with libreuse");
+    begin_act("ACT THREE: restarts with libreuse");
 
     begin_step("server1 is started with libreuse, and server2 connects to it");
     start(&server1, with_libreuse);
-    start(&server2, as_it_is);
+    connect_and_serve();
     EXPECT_SOCKETS(LISTENER_1, LISTENER_2, CONNECTED_1, CONNECTED_2);
-    tell("Nothing looks different. But libreuse has set SO_REUSEADDR on the listening\n"
-         "socket, and the connections that come from it inherit that.");
 
-    begin_step("server1 is ended first");
-    end(&server1);
-    EXPECT_SOCKETS(LISTENER_2, CLOSED_1, TOLD_2);
-    tell("As before.");
-
-    begin_step("server2 is ended, too");
-    end(&server2);
-    EXPECT_SOCKETS(LEFTOVER_1);
-    tell("As before: TIME_WAIT on port 9999, and no process that could be asked to go.");
+    begin_step("Both are ended, server1 first: TIME_WAIT, as in act one");
+    end_both();
 
     begin_step("server1 is started again, with libreuse");
     start(&server1, with_libreuse);
     EXPECT_SOCKETS(LISTENER_1, LEFTOVER_1);
     expect(has_said(&server1, "rescued: 0.0.0.0:9999"),
            "libreuse reports on server1's stderr: rescued: 0.0.0.0:9999");
-    tell("server1 listens on port 9999, although TIME_WAIT is still there. The line\n"
-         "that begins with \"libreuse:\" is what libreuse reported.");
-
-    begin_step("server2 is started again");
-    start(&server2, as_it_is);
+    connect_and_serve();
     EXPECT_SOCKETS(LISTENER_1, LISTENER_2, CONNECTED_1, CONNECTED_2, LEFTOVER_1);
-    expect(has_said(&server2, "hello from server1"), "server2 receives server1's greeting");
-    tell("Connected and served, with no change to either program.");
+    tell("Connected and served at once, with no change to either program.");
 }
 
 static void leave_nothing_behind(void)
 {
-    begin_act("AFTER THE PLAY");
-
-    begin_step("both are ended, and port 9999 is freed");
+    pause_between_steps();
     end(&server1);
     end(&server2);
     remove_time_waits();
     EXPECT_NO_SOCKET();
-    tell("Nothing stays behind; the TIME_WAIT sockets were removed as before.");
 }
 
 static const char usage[] =
@@ -223,8 +230,9 @@ static const char usage[] =
     "  --no-namespace  use ports 9999 and 8888 of this machine's own loopback\n"
     "  --help          show this text\n"
     "\n"
-    "NO_COLOR in the environment switches colours off. The exit status is 0 if everything\n"
-    "came out as told, 1 if not, 2 for an argument that is not understood.\n";
+    "VERBOSE=1 in the environment adds the kernel's table of sockets at each step, NO_COLOR=1\n"
+    "switches colours off. The exit status is 0 if everything came out as told, 1 if not, 2\n"
+    "for an argument that is not understood.\n";
 
 static bool wants_namespace(int argc, char **argv)
 {
@@ -242,6 +250,13 @@ static bool wants_namespace(int argc, char **argv)
         wanted = false;
     }
     return wanted;
+}
+
+static bool wants_tables(void)
+{
+    const char *value = getenv("VERBOSE");
+
+    return value != NULL && value[0] != '\0' && strcmp(value, "0") != 0;
 }
 
 /* So that nothing that the demo opens gets the number of a stream that it was started without. */
@@ -265,14 +280,16 @@ int main(int argc, char **argv)
 
     printf("%slibreuse demo%s: a server is restarted, without libreuse and with it.\n",
            paint(stdout, BOLD), paint(stdout, PLAIN));
-    printf("Every table is what the kernel shows at that moment, in /proc/net/tcp.\n");
+    verbose = wants_tables();
+    if (verbose)
+        printf("Every table is what the kernel shows at that moment, in /proc/net/tcp.\n");
     find_a_place(want_namespace);
 
     /* Whatever happens; the last of these is called first. */
     atexit(remove_time_waits);
-    atexit(kill_both);
+    atexit(kill_all);
     port = lose_the_port();
-    free_the_port();
+    hear_of_it();
     keep_the_port();
     leave_nothing_behind();
     printf("\n%sAs told: server1 came back on port %u without libreuse, on 9999 with it.%s\n",

@@ -16,6 +16,8 @@
 static volatile sig_atomic_t caught_signal;
 static time_t step_ends; /* CLOCK_MONOTONIC */
 
+bool verbose;
+
 const char *paint(FILE *out, const char *colour)
 {
     const char *no_color = getenv("NO_COLOR");

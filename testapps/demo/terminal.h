@@ -11,9 +11,13 @@
 #define INDENT "   "
 
 #define BOLD   "\033[1m"
+#define RED    "\033[31m"
 #define GREEN  "\033[32m"
 #define YELLOW "\033[33m"
 #define PLAIN  "\033[0m"
+
+/* VERBOSE=1 in the environment: the viewer wants the tables and every word of the servers. */
+extern bool verbose;
 
 /* The colour, or nothing where there shall be none. */
 const char *paint(FILE *out, const char *colour);

@@ -202,6 +202,9 @@ Test(command_arm, a_number_that_could_be_both_is_refused)
 Test(command_arm, a_dry_run_changes_nothing)
 {
     struct scene scene = serve_client("127.0.0.1:9999");
+    struct process json = LIBREUSE(0, "arm", "--json", "-n", "9999");
+    expect_said(&json, "\"dry_run\": true");
+    expect_said(&json, "\"reuseaddr_before\": false,\n      \"reuseaddr\": false");
     struct process arm = LIBREUSE(0, "arm", "--dry-run", "9999");
     expect_said(&arm, "2 sockets would be armed");
     EXPECT_VALUE(reuse_of(&scene.server, scene.listener), 0);

@@ -8,6 +8,7 @@
 #include "sockets.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -119,8 +120,7 @@ Test(command_audit, ipv6_and_mptcp_are_audited)
     EXPECT_LINE(&audit, "127.0.0.1:1002", " on ", "restarts cleanly");
 }
 
-/* Nothing else tells it from a server that is well, and there is no proof. */
-Test(command_audit, a_server_that_has_lost_its_port_can_be_suspected)
+Test(command_audit, a_server_that_has_lost_its_port_is_found)
 {
     char address[32];
     leave_time_wait(WITHOUT_SHIM, "127.0.0.1:9999");
@@ -128,13 +128,32 @@ Test(command_audit, a_server_that_has_lost_its_port_can_be_suspected)
     struct host lost = start_host(WITH_SHIM);
     host_serve(&well, "0.0.0.0:1001");
     snprintf(address, sizeof address, "0.0.0.0:%u", host_lose_port(&lost, "127.0.0.1:9999"));
-    struct process audit = LIBREUSE(0, "audit");
-    EXPECT_LINE(&audit, address, " (ephemeral) ", text_of(lost.process.pid), "restarts cleanly");
+    host_serve(&lost, "127.0.0.1:1002");
+    struct process audit = LIBREUSE(1, "audit");
+    EXPECT_LINE(&audit, address, " (ephemeral) ", text_of(lost.process.pid), "lost port 9999 at ",
+                " (EADDRINUSE)");
+    EXPECT_LINE(&audit, "1 of 3 listen elsewhere than they had asked to");
+    EXPECT_LINE(&audit, "127.0.0.1:1002 ", text_of(lost.process.pid), "restarts cleanly");
+    expect_not_said(&audit, "all restart cleanly");
     EXPECT_LINE(&audit, "0.0.0.0:1001  ", text_of(well.process.pid));
     EXPECT_LINE(&audit, "1 ephemeral: ", "a server that has lost its port looks like this");
-    struct process json = LIBREUSE(0, "audit", "--json");
+    struct process json = LIBREUSE(1, "audit", "--json");
+    expect_said(&json, "\"verdict\": \"lost-its-port\"");
     expect_said(&json, "\"port\": 1001,\n      \"ephemeral_port\": false,");
     expect_said(&json, "\"ephemeral_port\": true,");
+}
+
+Test(command_audit, a_server_that_took_another_port_than_the_one_it_asked_for_is_found)
+{
+    leave_time_wait(WITHOUT_SHIM, "127.0.0.1:9999");
+    struct host moved = start_host(WITH_SHIM);
+    const int fd = host_tcp_socket(&moved);
+    EXPECT_ERROR(host_bind(&moved, fd, "127.0.0.1:9999"), EADDRINUSE);
+    EXPECT_SUCCESS(host_bind(&moved, fd, "127.0.0.1:1001"));
+    EXPECT_SUCCESS(host_listen(&moved, fd));
+    struct process audit = LIBREUSE(1, "audit");
+    EXPECT_LINE(&audit, "127.0.0.1:1001 ", text_of(moved.process.pid), "lost port 9999 at ",
+                " (EADDRINUSE)");
 }
 
 Test(command_audit, ephemeral_ports_are_those_that_the_network_gives_out)

@@ -2,6 +2,7 @@
  * libreuse check: what it says of programs, and of processes that run with and without the shim.
  */
 #include "deadline.h"
+#include "filter.h"
 #include "host.h"
 #include "invoke.h"
 #include "namespace.h"
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,6 +92,57 @@ Test(check, shows_the_scripts_on_the_way_to_a_program)
     expect_said(&json, "\"interpreter\": \"/usr/bin/env " DYNAMIC "\"");
     expect_said(&json, "\"reached\": true");
     expect_said(&json, "\"obstacle\": null");
+}
+
+/* It is the shell that is reached; what it becomes may not be, and nothing else would say so. */
+Test(check, warns_of_what_a_script_executes)
+{
+    need_target(TARGETS "static");
+    static const char *const silent[] = {"exec \"$SERVER\" " TARGETS "static\n",
+                                         "exec 2>&1\n",
+                                         "exec env A=b " TARGETS "static\n",
+                                         "# exec " TARGETS "static\n",
+                                         "exec ./static\n",
+                                         "exec " TARGETS "static\nexec " DYNAMIC "\n"};
+    char *script = path_in(new_folder(), "script");
+    write_file(script, "#!/bin/sh\ncd /\n  exec -a x '" TARGETS "static' -v \"$@\"\n", 0755);
+    struct process text = LIBREUSE(0, "check", script);
+    EXPECT_LINE(&text, "warning", "which is reached, executes in line 3 " TARGETS "static",
+                "is statically linked", "libreuse free PORT");
+    struct process json = LIBREUSE(0, "check", "--json", script);
+    expect_said(&json, "\"warning\": \"/");
+    for (size_t i = 0; i < sizeof silent / sizeof silent[0]; i++) {
+        write_file(script, silent[i], 0755);
+        struct process plain = LIBREUSE(0, "check", script);
+        EXPECT_LINE(&plain, "notice", "a script: ", " is reached");
+        expect_not_said(&plain, "warning");
+    }
+    struct process reached = LIBREUSE(0, "check", script);
+    EXPECT_LINE(&reached, "notice", "and " DYNAMIC ", which it executes in line 2");
+}
+
+/* A program by PHP's name, with the name of a folder in it, as PHP has. */
+Test(check, warns_of_extensions_that_go_past_the_shim)
+{
+    const char *in = new_folder();
+    char *folder = path_in(in, "20220829");
+    char *php = path_in(in, "php8.2");
+    char *text;
+    cr_assert_eq(mkdir(folder, 0755), 0);
+    copy_file(DYNAMIC, php, 0755);
+    struct process before = LIBREUSE(0, "check", php);
+    expect_not_said(&before, "warning");
+    FILE *program = fopen(php, "a");
+    cr_assert_geq(fprintf(program, "%c%s%c", '\0', folder, '\0'), 0);
+    cr_assert_eq(fclose(program), 0);
+    struct process none = LIBREUSE(0, "check", php);
+    expect_not_said(&none, "warning");
+    copy_file(BUILD_FOLDER "/fixtures/lib/constructor_bind.so", path_in(folder, "sockets.so"),
+              0644);
+    write_file(path_in(folder, "ctype.so"), "no module", 0644);
+    cr_assert_geq(asprintf(&text, "is not reached: sockets.so in %s;", folder), 0);
+    struct process found = LIBREUSE(0, "check", php);
+    EXPECT_LINE(&found, "warning", text, "RTLD_DEEPBIND", "libreuse guard");
 }
 
 Test(check, notices_a_go_program_with_libc)
@@ -176,7 +229,61 @@ Test(check, sees_that_a_listener_is_left_out_by_the_settings)
     EXPECT_LINE(&text, "verdict", "1 of 1 listeners are not armed");
 }
 
-Test(check, suspects_a_server_that_has_lost_its_port)
+/*
+ * A server in a module that was opened in this way, under the shim. It runs until the test ends:
+ * its input is a pipe that the test holds.
+ */
+static struct process serve_in_module(const char *way)
+{
+    int input[2];
+    cr_assert_eq(pipe2(input, O_CLOEXEC), 0);
+    enter_private_network();
+    struct process host = start((struct program){
+        .path = BUILD_FOLDER "/fixtures/deepbind_host",
+        .shim = WITH_SHIM,
+        .arguments = {way, BUILD_FOLDER "/fixtures/lib/constructor_bind.so"},
+        .input = input[0],
+    });
+    close(input[0]);
+    EVENTUALLY(strchr(output_of(&host), '\n') != NULL || has_ended(&host));
+    if (strstr(output_of(&host), "no RTLD_DEEPBIND") != NULL) {
+        skip_because("this C library has no RTLD_DEEPBIND");
+    }
+    return host;
+}
+
+/* As PHP's extensions: the shim is in the process, and the module does not come by it. */
+Test(check, finds_a_module_whose_calls_go_past_the_shim)
+{
+    struct process host = serve_in_module("deepbind");
+    struct process text = LIBREUSE(1, "check", text_of(host.pid));
+    EXPECT_LINE(&text, "listens", "0.0.0.0:9999", "not armed");
+    EXPECT_LINE(&text, "verdict", "constructor_bind.so", "past libreuse.so", "RTLD_DEEPBIND");
+    EXPECT_LINE(&text, "way out", "libreuse guard");
+    expect_not_said(&text, "LIBREUSE_PORTS");
+    struct process json = LIBREUSE(1, "check", "--json", text_of(host.pid));
+    expect_said(&json, "\"modules_past_libreuse\": [\n    \"/");
+    expect_said(&json, "/constructor_bind.so\"\n  ]");
+}
+
+Test(check, finds_a_module_in_another_namespace_of_the_loader)
+{
+    struct process host = serve_in_module("dlmopen");
+    struct process text = LIBREUSE(1, "check", text_of(host.pid));
+    EXPECT_LINE(&text, "verdict", "constructor_bind.so", "past libreuse.so");
+}
+
+Test(check, says_nothing_of_a_module_that_comes_by_the_shim)
+{
+    struct process host = serve_in_module("dlopen");
+    struct process text = LIBREUSE(0, "check", text_of(host.pid));
+    EXPECT_LINE(&text, "verdict", "restarts cleanly");
+    expect_not_said(&text, "past libreuse.so");
+    struct process json = LIBREUSE(0, "check", "--json", text_of(host.pid));
+    expect_said(&json, "\"modules_past_libreuse\": []");
+}
+
+Test(check, finds_a_server_that_has_lost_its_port)
 {
     char listener[64];
     struct host host = serve(WITH_SHIM, (struct program){0});
@@ -184,12 +291,14 @@ Test(check, suspects_a_server_that_has_lost_its_port)
     expect_not_said(&well, "ephemeral");
     struct host lost = start_host(WITH_SHIM);
     snprintf(listener, sizeof listener, "0.0.0.0:%u (fd", host_lose_port(&lost, "127.0.0.1:9999"));
-    struct process text = LIBREUSE(0, "check", text_of(lost.process.pid));
+    struct process text = LIBREUSE(1, "check", text_of(lost.process.pid));
     EXPECT_LINE(&text, "listens", listener, ", ephemeral) armed");
-    EXPECT_LINE(&text, "verdict", "restarts cleanly");
+    EXPECT_LINE(&text, "verdict", "lost port 9999 at ", "(EADDRINUSE), listens on 0.0.0.0:");
+    EXPECT_LINE(&text, "in force", "LIBREUSE_LEVEL=notice");
     EXPECT_LINE(&text, "notice", "a server that has lost its port looks like this");
-    struct process json = LIBREUSE(0, "check", "--json", text_of(lost.process.pid));
+    struct process json = LIBREUSE(1, "check", "--json", text_of(lost.process.pid));
     expect_said(&json, "\"ephemeral_port\": true,");
+    expect_said(&json, "\"port\": 9999,");
 }
 
 /* There, the kernel may give out others. */
@@ -279,6 +388,20 @@ Test(check, notices_that_the_library_has_been_replaced)
     copy_file(SHIM_PATH, library, 0644);
     struct process process = LIBREUSE(0, "check", text_of(target.pid));
     EXPECT_LINE(&process, "library", library, "replaced");
+}
+
+Test(check, notices_a_filter_of_a_process_with_the_shim)
+{
+    struct host host = start_host(WITH_SHIM);
+    char pid[16];
+    snprintf(pid, sizeof pid, "%d", (int)host.process.pid);
+    struct process before = LIBREUSE(0, "check", pid);
+    cr_assert_null(strstr(output_of(&before), "seccomp"));
+    host_filter(&host, SYS_getpriority, FILTER_ANY, SECCOMP_RET_ERRNO | EPERM);
+    struct process after = LIBREUSE(0, "check", pid);
+    expect_said(&after, "a filter (seccomp) is in force");
+    struct process json = LIBREUSE(0, "check", "--json", pid);
+    expect_said(&json, "\"seccomp_filter\": true");
 }
 
 Test(check, tells_a_process_that_has_ended)

@@ -152,6 +152,6 @@ Test(command_disable, gives_2_for_wrong_usage)
     expect_complaint(&nothing, "no unit given");
     struct process more = LIBREUSE(2, "disable", "a", "b");
     expect_complaint(&more, "b: one unit was expected");
-    struct process option = LIBREUSE(2, "disable", "--show", "a");
-    expect_complaint(&option, "--show");
+    struct process option = LIBREUSE(2, "disable", "--shown", "a");
+    expect_complaint(&option, "--shown");
 }

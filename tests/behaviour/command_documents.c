@@ -36,11 +36,12 @@ static void expect_option(const char *document, const char *text, const char *pr
 
 Test(documents, have_every_option)
 {
-    static const char *const commands[] = {"run",  "check",  "why",     "audit", "arm",
-                                           "free", "enable", "disable", "status"};
+    static const char *const commands[] = {"run",  "check", "why",    "audit",   "watch", "arm",
+                                           "free", "guard", "enable", "disable", "status"};
     const char *page = read_document(SOURCE_FOLDER "/docs/libreuse.1");
     const char *bash = read_document(COMPLETIONS "libreuse.bash");
     const char *zsh = read_document(COMPLETIONS "_libreuse");
+    const char *fish = read_document(COMPLETIONS "libreuse.fish");
     unsigned int options = 0;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         struct process process = LIBREUSE(0, commands[i], "--help");
@@ -54,6 +55,7 @@ Test(documents, have_every_option)
                 expect_option("libreuse.1", page, "-", option);
                 expect_option("libreuse.bash", bash, "--", option);
                 expect_option("_libreuse", zsh, "--", option);
+                expect_option("libreuse.fish", fish, "-l ", option);
                 options++;
             }
         }
@@ -94,15 +96,34 @@ Test(completion, knows_commands_options_and_values)
 {
     cr_assert_str_eq(complete("a"), "audit\narm\n");
     cr_assert_str_eq(complete("run --lo"), "--log\n");
-    cr_assert_str_eq(complete("run --dry-run --level = e"), "err\n");
-    cr_assert_str_eq(complete("run --level = ''"), "err\nwarning\nnotice\ninfo\ndebug\n");
+    cr_assert_str_eq(complete("run --report-only --level = e"), "err\n");
+    cr_assert_str_eq(complete("run --level = ''"), "err\nwarning\nnotice\ninfo\n");
     cr_assert_str_eq(complete("run --swallowed ="), "log\nfail\nexit\n");
     cr_assert_str_eq(complete("check --j"), "--json\n");
     cr_assert_str_eq(complete("why --"), "--udp\n--wait\n--json\n--help\n--version\n");
     cr_assert_str_eq(complete("free --y"), "--yes\n");
+    cr_assert_str_eq(complete("guard o"), "on\noff\n");
+    cr_assert_str_eq(complete("guard on --ho"), "--host\n");
     cr_assert_str_eq(complete("enable --r"), "--report-only\n");
-    cr_assert_str_eq(complete("enable --show --level = e"), "err\n");
+    cr_assert_str_eq(complete("enable --dry-run --level = e"), "err\n");
     cr_assert_str_eq(complete("status --j"), "--json\n");
+}
+
+/* Systemd escapes what a unit's name may not have. */
+Test(completion, keeps_what_a_unit_is_called)
+{
+    char path[4096];
+    const char *in = new_folder();
+    write_file(path_in(in, "systemctl"),
+               "#!/bin/sh\n"
+               "echo 'dev-disk\\x2dA.service loaded'\n"
+               "echo 'x$(echo>&2${IFS}executed)*.service loaded'\n",
+               0755);
+    snprintf(path, sizeof path, "%s:%s", in, getenv("PATH"));
+    setenv("PATH", path, 1);
+    cr_assert_str_eq(complete("enable dev"), "dev-disk\\x2dA.service\n");
+    cr_assert_str_eq(complete("enable 'dev-disk\\\\x2d'"), "dev-disk\\x2dA.service\n");
+    cr_assert_str_eq(complete("enable x"), "x$(echo>&2${IFS}executed)*.service\n");
 }
 
 Test(completion, completes_programs_and_their_arguments)
@@ -115,4 +136,86 @@ Test(completion, completes_programs_and_their_arguments)
     cr_assert_not_null(strstr(complete("run bas"), "bash\n"));
     cr_assert_not_null(strstr(complete("check bas"), "bash\n"));
     cr_assert_not_null(strstr(complete("check 1"), "1\n"));
+}
+
+/* Units are called so where systemd-escape(1) has made their names. */
+Test(completion, keeps_backslashes)
+{
+    static const char *const typed[] = {"a", "'a\\\\x2d'", "'a\\x2d'"};
+    for (size_t i = 0; i < sizeof typed / sizeof typed[0]; i++) {
+        char *words;
+        cr_assert_geq(asprintf(&words,
+                               "); systemctl() { echo 'a\\x2db.service loaded'; };"
+                               " COMP_WORDS=(libreuse enable %s",
+                               typed[i]),
+                      0);
+        cr_assert_str_eq(complete(words), "a\\x2db.service\n", "%s", typed[i]);
+    }
+}
+
+/* Lets fish complete a command line. What it shows behind a tab, the descriptions, is left out. */
+static char *complete_in_fish(const char *line)
+{
+    char *script;
+    if (access("/usr/bin/fish", X_OK) != 0) {
+        skip_because("fish is not here");
+    }
+    cr_assert_geq(asprintf(&script,
+                           "source " COMPLETIONS "libreuse.fish;"
+                           " complete -C 'libreuse %s' | string replace -r '\t.*' ''; true",
+                           line),
+                  0);
+    struct process process = call(0, (struct program){.path = "/usr/bin/fish",
+                                                      .arguments = {"-N", "-c", script},
+                                                      .settings = {"HOME=/nonexistent"}});
+    cr_assert_str_empty(errors_of(&process), "%s", errors_of(&process));
+    return output_of(&process);
+}
+
+Test(completion, works_in_fish)
+{
+    cr_assert_str_eq(complete_in_fish("a"), "arm\naudit\n");
+    cr_assert_str_eq(complete_in_fish("run --lo"), "--log\n");
+    cr_assert_str_eq(complete_in_fish("run --swallowed "), "exit\nfail\nlog\n");
+    cr_assert_str_eq(complete_in_fish("why --u"), "--udp\n");
+    cr_assert_str_eq(complete_in_fish("free --y"), "--yes\n");
+    cr_assert_str_eq(complete_in_fish("guard o"), "off\non\n");
+    cr_assert_str_eq(complete_in_fish("enable --r"), "--report-only\n");
+    cr_assert_str_eq(complete_in_fish("help wh"), "why\n");
+    cr_assert_not_null(strstr(complete_in_fish("run -n bas"), "bash\n"));
+    cr_assert_not_null(strstr(complete_in_fish("check bas"), "bash\n"));
+}
+
+Test(documents, carry_the_name_and_the_version)
+{
+    expect_option("libreuse.1", read_document(SOURCE_FOLDER "/docs/libreuse.1"), "\n.Os libreuse ",
+                  LIBREUSE_VERSION "\n");
+    expect_option("libreuse.so.8", read_document(SOURCE_FOLDER "/docs/libreuse.so.8"),
+                  "\n.Os libreuse ", LIBREUSE_VERSION "\n");
+}
+
+/* The quoted word that a call of json_...() names its member with, in the sources of the command.
+ */
+Test(documents, describe_every_key_of_json)
+{
+    const char *reference = read_document(SOURCE_FOLDER "/docs/reference.md");
+    struct process keys = call(
+        0,
+        (struct program){.path = "/bin/sh",
+                         .arguments = {"-c", "grep -hoE '(json_[a-z_]+|sentences_json)\\([^\";]*, "
+                                             "\"[a-z][a-z_0-9]*\"' " SOURCE_FOLDER "/cli/*/*.c |"
+                                             " grep -v json_option |"
+                                             " sed 's/.*\"\\(.*\\)\"/\\1/' | sort -u"}});
+    unsigned int count = 0;
+    char *rest = output_of(&keys);
+    for (char *key; (key = strsep(&rest, "\n")) != NULL;) {
+        if (key[0] != '\0') {
+            char *quoted;
+            cr_assert_geq(asprintf(&quoted, "%s`", key), 0);
+            expect_option("reference.md", reference, "`", quoted);
+            free(quoted);
+            count++;
+        }
+    }
+    cr_assert_gt(count, 50, "only %u keys were found", count);
 }

@@ -131,21 +131,42 @@ Test(command_enable, refuses_settings_that_the_shim_would_not_understand)
     show_unit("server.service", "");
     struct process wrong = LIBREUSE(2, "enable", "--wait=long", "server");
     expect_complaint(&wrong, "--wait=long");
-    struct process dry_run = LIBREUSE(2, "enable", "--dry-run", "server");
-    expect_complaint(&dry_run, "--show");
-    expect_complaint(&dry_run, "--report-only");
     expect_nothing_written();
 }
 
-Test(command_enable, only_shows_with_show)
+Test(command_enable, only_shows_in_a_dry_run)
 {
     show_unit("server.service", "");
-    struct process show = LIBREUSE(0, "enable", "--show", "server");
+    struct process show = LIBREUSE(0, "enable", "--dry-run", "server");
     expect_said(&show, "[Service]\nEnvironment=\"LD_PRELOAD=" SHIM_PATH "\"\n");
     expect_not_said(&show, "run next");
     expect_nothing_written();
-    struct process nobody = LIBREUSE_AS_NOBODY(0, "enable", "--show", "server");
+    struct process nobody = LIBREUSE_AS_NOBODY(0, "enable", "--dry-run", "server");
     expect_said(&nobody, "[Service]\n");
+}
+
+Test(command_enable, says_it_all_in_json)
+{
+    show_unit("server.service", "");
+    struct process dry = LIBREUSE(0, "enable", "-n", "--json", "server");
+    expect_said(&dry, "\"enabled\": false");
+    expect_said(&dry, "\"content\": \"");
+    expect_nothing_written();
+    struct process json = LIBREUSE(0, "enable", "--json", "server");
+    expect_said(&json, "\"unit\": \"server.service\"");
+    expect_said(&json, "\"enabled\": true");
+    expect_said(&json, "\"run_next\": [\n    \"systemctl daemon-reload\"");
+    cr_assert_str_empty(errors_of(&json));
+    show_unit("server.service", "UnsetEnvironment=LD_PRELOAD\n");
+    struct process refused = LIBREUSE(1, "enable", "--json", "server");
+    expect_said(&refused, "\"content\": null");
+    expect_said(&refused, "\"refusals\": [\n    \"UnsetEnvironment= takes LD_PRELOAD away");
+    struct process disable = LIBREUSE(0, "disable", "--json", "-n", "server");
+    expect_said(&disable, "\"removed\": false");
+    struct process removed = LIBREUSE(0, "disable", "--json", "server");
+    expect_said(&removed, "\"removed\": true");
+    expect_said(&removed, "\"run_next\": [\n    \"systemctl daemon-reload\"");
+    expect_nothing_written();
 }
 
 Test(command_enable, needs_root)
@@ -414,7 +435,8 @@ Test(command_enable, does_not_take_a_template)
 Test(command_enable, an_option_cannot_add_a_line)
 {
     show_unit("server.service", "");
-    struct process enable = LIBREUSE(0, "enable", "--show", "--log=/a\nExecStartPre=/b", "server");
+    struct process enable =
+        LIBREUSE(0, "enable", "--dry-run", "--log=/a\nExecStartPre=/b", "server");
     expect_said(&enable, "Environment=\"LIBREUSE_LOG=/a\\x0aExecStartPre=/b\"\n");
 }
 

@@ -163,6 +163,21 @@ Test(command_free, hundreds_are_removed)
     cr_assert_eq(count_sockets(9999, TCP_TIME_WAIT), 0);
 }
 
+Test(command_free, a_dry_run_removes_nothing)
+{
+    enter_private_network();
+    leave_time_wait(WITHOUT_SHIM, "127.0.0.1:9999");
+    struct process text = LIBREUSE(1, "free", "-n", "9999");
+    expect_said(&text, "1 TIME_WAIT socket would be removed");
+    struct process dry = LIBREUSE(1, "free", "--dry-run", "--json", "9999");
+    expect_said(&dry, "\"time_wait\": 1");
+    expect_said(&dry, "\"removed\": 0");
+    struct process json = LIBREUSE(0, "free", "--json", "--yes", "9999");
+    expect_said(&json, "\"time_wait\": 0");
+    expect_said(&json, "\"removed\": 1");
+    LIBREUSE(0, "free", "--json", "9999");
+}
+
 Test(command_free, a_port_without_time_wait_is_fine)
 {
     struct process freed = LIBREUSE(0, "free", "9999");

@@ -52,7 +52,7 @@ Test(run, ends_by_the_signal_that_the_program_gets)
 Test(run, leaves_the_arguments_of_the_program_alone)
 {
     struct process process =
-        LIBREUSE(0, "run", "--dry-run", DYNAMIC, "--dry-run", "--help", "-f", "");
+        LIBREUSE(0, "run", "--report-only", DYNAMIC, "--dry-run", "--help", "-f", "");
     expect_said(&process, "argument=--dry-run\nargument=--help\nargument=-f\nargument=\n");
     struct process separated = LIBREUSE(0, "run", "--", DYNAMIC, "--", "x");
     expect_said(&separated, "argument=--\nargument=x\n");
@@ -111,7 +111,7 @@ Test(run, has_an_option_for_every_variable)
         {"--swallowed=exit", "LIBREUSE_SWALLOWED=exit\n"},
         {"--explain", "LIBREUSE_EXPLAIN=1\n"},
         {"--no-explain", "LIBREUSE_EXPLAIN=0\n"},
-        {"--dry-run", "LIBREUSE_DRY_RUN=1\n"},
+        {"--report-only", "LIBREUSE_DRY_RUN=1\n"},
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         struct process process =
@@ -152,6 +152,17 @@ Test(run, gives_125_for_wrong_usage)
     expect_complaint(&value, "needs a value");
     struct process surplus = LIBREUSE(125, "run", "--dry-run=1", DYNAMIC);
     expect_complaint(&surplus, "--dry-run=1");
+}
+
+Test(run, only_examines_in_a_dry_run)
+{
+    struct process reached = LIBREUSE(0, "run", "-n", DYNAMIC, "exit", "7");
+    EXPECT_LINE(&reached, "verdict", "reached");
+    expect_not_said(&reached, "argument=");
+    struct process json = LIBREUSE(0, "run", "--dry-run", "--json", DYNAMIC);
+    expect_said(&json, "\"reached\": true");
+    LIBREUSE(127, "run", "-n", "/no/such/program");
+    LIBREUSE(125, "run", "--json", DYNAMIC);
 }
 
 Test(run, gives_127_for_a_program_that_is_not_there)
@@ -544,6 +555,16 @@ Test(run, reaches_a_script_without_a_first_line_through_the_shell)
     LIBREUSE(0, "run", script("empty", ""));
 }
 
+Test(run, warns_of_what_a_script_executes)
+{
+    need_target(TARGETS "static");
+    struct process process =
+        LIBREUSE(0, "run", script("a", "#!/bin/sh\nexec " TARGETS "static exit 0\n"));
+    expect_complaint(&process, "executes in line 2 " TARGETS "static: is statically linked");
+    struct process silent = LIBREUSE(0, "run", script("b", "#!/bin/sh\nexec " DYNAMIC "\n"));
+    cr_assert_str_empty(errors_of(&silent));
+}
+
 Test(run, reaches_a_script_for_a_script)
 {
     char *inner = script("inner", "#!/bin/sh\nexec " DYNAMIC "\n");
@@ -679,7 +700,8 @@ Test(run, finds_the_library_in_the_prefix_of_the_command)
 
 Test(command, explains_itself_on_one_screen)
 {
-    static const char *const commands[] = {"run", "check", "why", "audit", "arm", "free", NULL};
+    static const char *const commands[] = {"run",   "check",  "why",     "audit",  "arm",   "free",
+                                           "guard", "enable", "disable", "status", "watch", NULL};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         struct process process =
             commands[i] != NULL ? LIBREUSE(0, commands[i], "--help") : LIBREUSE(0, "--help");
@@ -688,7 +710,7 @@ Test(command, explains_itself_on_one_screen)
         unsigned lines = 0;
         for (const char *line = text; *line != '\0'; lines++) {
             const size_t length = strcspn(line, "\n");
-            cr_assert_leq(length, 96, "too wide: %s", line);
+            cr_assert_leq(length, 80, "too wide: %s", line);
             line += length + 1;
         }
         cr_assert_leq(lines, 30, "the help of %s has %u lines",
@@ -705,6 +727,63 @@ Test(command, tells_its_version)
     }
     struct process process = LIBREUSE(0, "--version");
     cr_assert_str_eq(output_of(&process), "libreuse " LIBREUSE_VERSION "\n");
+}
+
+Test(command, has_help_and_version_as_commands_too)
+{
+    struct process version = LIBREUSE(0, "version");
+    cr_assert_str_eq(output_of(&version), "libreuse " LIBREUSE_VERSION "\n");
+    struct process all = LIBREUSE(0, "help");
+    expect_said(&all, "Usage: libreuse COMMAND");
+    struct process one = LIBREUSE(0, "help", "why");
+    expect_said(&one, "Usage: libreuse why");
+    struct process unknown = LIBREUSE(2, "help", "no-such");
+    expect_complaint(&unknown, "no-such: no such command");
+    LIBREUSE(2, "help", "why", "audit");
+}
+
+Test(command, asks_whether_another_command_was_meant)
+{
+    static const char *const words[][2] = {
+        {"chekc", "check"}, {"chec", "check"}, {"wyh", "why"}, {"statsu", "status"}, {"am", "arm"}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        struct process process = LIBREUSE(2, words[i][0], "9999");
+        char *question;
+        cr_assert_geq(asprintf(&question, "did you mean %s?", words[i][1]), 0);
+        expect_complaint(&process, question);
+    }
+    struct process far = LIBREUSE(2, "xyzzy");
+    cr_assert_null(strstr(errors_of(&far), "did you mean"));
+    struct process option = LIBREUSE(2, "-x");
+    expect_complaint(&option, "-x: no such option");
+}
+
+/* What a terminal of 60 columns would break within words. */
+Test(command, wraps_its_errors_at_the_terminals_width)
+{
+    char *command;
+    if (access("/usr/bin/script", X_OK) != 0) {
+        skip_because("script(1), which makes a terminal, is not here");
+    }
+    cr_assert_geq(
+        asprintf(&command, "script -qec 'stty cols 60; %s xyzzy; true' /dev/null", LIBREUSE_PATH),
+        0);
+    struct process process =
+        call(0, (struct program){.path = "/bin/sh", .arguments = {"-c", command}});
+    expect_said(&process, "there are run");
+    expect_said(&process, "\r\nlibreuse: see: libreuse help");
+    size_t lines = 0;
+    for (const char *line = output_of(&process); *line != '\0';) {
+        const size_t length = strcspn(line, "\r");
+        cr_assert_leq(length, 60, "too wide: %s", line);
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+        lines++;
+    }
+    cr_assert_geq(lines, 3, "the list of commands is not wrapped: %s", output_of(&process));
+    struct process log = LIBREUSE(2, "xyzzy");
+    expect_complaint(&log, "there are run, check, why, audit, watch, arm, free, guard, enable, "
+                           "disable and status\n");
 }
 
 Test(command, gives_2_for_a_command_that_is_not_there)

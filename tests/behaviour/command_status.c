@@ -79,7 +79,7 @@ Test(command_status, a_listener_that_is_not_armed_is_said)
     EXPECT_LINE(&status, "server.service", "yes", "not armed", "1 of 1 listeners are not armed");
 }
 
-Test(command_status, a_server_that_has_lost_its_port_can_be_suspected)
+Test(command_status, a_server_that_has_lost_its_port_is_found)
 {
     char address[32];
     enable();
@@ -90,12 +90,14 @@ Test(command_status, a_server_that_has_lost_its_port_can_be_suspected)
     struct process well = LIBREUSE(0, "status");
     expect_not_said(&well, "ephemeral");
     snprintf(address, sizeof address, "0.0.0.0:%u", host_lose_port(&server, "127.0.0.1:9999"));
-    struct process status = LIBREUSE(0, "status");
-    EXPECT_LINE(&status, "127.0.0.1:9998 armed, ", address, " (ephemeral) armed", "in effect");
+    struct process status = LIBREUSE(1, "status");
+    EXPECT_LINE(&status, "127.0.0.1:9998 armed, ", address, " (ephemeral) armed",
+                "lost port 9999 at ");
     EXPECT_LINE(&status, "1 ephemeral: ", "a server that has lost its port looks like this");
-    struct process json = LIBREUSE(0, "status", "--json");
+    struct process json = LIBREUSE(1, "status", "--json");
     expect_said(&json, "\"ephemeral_port\": false,");
     expect_said(&json, "\"ephemeral_port\": true,");
+    expect_said(&json, "\"in_force\": \"LIBREUSE_LOG=");
 }
 
 Test(command_status, a_server_that_does_not_run_is_fine)

@@ -7,6 +7,7 @@
 #include "invoke.h"
 #include "namespace.h"
 #include "reports.h"
+#include "skip.h"
 #include "sockets.h"
 
 #include <criterion/criterion.h>
@@ -15,7 +16,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 TestSuite(command_why, .init = enter_private_network);
@@ -42,7 +45,7 @@ Test(command_why, a_port_that_nobody_has_is_free)
     struct process why = LIBREUSE(0, "why", "9999");
     EXPECT_LINE(&why, "0.0.0.0:9999", "works", "works");
     EXPECT_LINE(&why, "[::]:9999", "works", "works");
-    expect_said(&why, "0.0.0.0:9999: free\n");
+    expect_said(&why, "0.0.0.0:9999: free, and nobody listens on it\n");
 }
 
 Test(command_why, trying_leaves_no_trace)
@@ -70,7 +73,7 @@ Test(command_why, time_wait_of_an_armed_run_can_be_passed)
     leave_time_wait(WITH_SHIM, "127.0.0.1:9999");
     struct process why = LIBREUSE(1, "why", "9999");
     EXPECT_LINE(&why, "0.0.0.0:9999", "EADDRINUSE  works");
-    expect_said(&why, "bind succeeded with SO_REUSEADDR past 1 TIME_WAIT socket\n");
+    expect_said(&why, ": bind would succeed with SO_REUSEADDR past 1 TIME_WAIT socket\n");
     EXPECT_LINE(&why, "needs: libreuse run PROGRAM", "or it waits for");
 }
 
@@ -201,6 +204,42 @@ Test(command_why, nobody_may_not_try_a_privileged_port)
     EXPECT_LINE(&held, "0.0.0.0:80: held by", "listening on 0.0.0.0:80");
 }
 
+/* Root of a new user namespace has every capability there, and none over what is outside. */
+static struct process why_as_root_of_a_user_namespace(int status, const char *port)
+{
+    struct program program = {
+        .path = "/usr/bin/unshare",
+        .arguments = {"--user", "--map-root-user", LIBREUSE_PATH, "why", port},
+    };
+    if (access(program.path, X_OK) != 0) {
+        skip_because("there is no %s", program.path);
+    }
+    struct process why = start(program);
+    EVENTUALLY(has_ended(&why));
+    if (strstr(errors_of(&why), "unshare: ") != NULL) {
+        skip_because("no user namespace can be made: %s", errors_of(&why));
+    }
+    expect_exit(&why, status);
+    return why;
+}
+
+Test(command_why, root_is_not_told_of_a_missing_capability_that_it_has)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "0.0.0.0:9999");
+    struct process why = why_as_root_of_a_user_namespace(1, "9999");
+    EXPECT_LINE(&why, "?: its process may not be looked into, although CAP_SYS_PTRACE is there",
+                "user namespace");
+    expect_not_said(&why, "has not got here");
+}
+
+Test(command_why, root_is_not_told_to_run_it_as_root)
+{
+    struct process why = why_as_root_of_a_user_namespace(3, "80");
+    EXPECT_LINE(&why, "0.0.0.0:80: not tried, then");
+    expect_not_said(&why, "as root");
+}
+
 static struct process start_waiting(struct program program)
 {
     program.path = LIBREUSE_PATH;
@@ -208,6 +247,31 @@ static struct process start_waiting(struct program program)
     program.arguments[1] = "--wait";
     program.arguments[2] = "9999";
     return start(program);
+}
+
+Test(command_why, a_free_port_names_the_program_that_has_lost_it)
+{
+    char listens_on[48];
+    struct host holder = start_host(WITHOUT_SHIM);
+    struct host lost = start_host(WITH_SHIM);
+    host_serve(&holder, "127.0.0.1:9999");
+    snprintf(listens_on, sizeof listens_on, "listens on 0.0.0.0:%u",
+             host_lose_port(&lost, "127.0.0.1:9999"));
+    struct process held = LIBREUSE(1, "why", "9999");
+    EXPECT_LINE(&held, "lost port 9999 at ", listens_on);
+    end_by_signal(&holder.process, SIGKILL);
+    struct process why = LIBREUSE(1, "why", "9999");
+    expect_said(&why, "0.0.0.0:9999: free, and nobody listens on it\n");
+    EXPECT_LINE(&why, "obedient_host[", text_of(lost.process.pid), "] lost port 9999 at ",
+                " (EADDRINUSE), ", listens_on);
+    struct process json = LIBREUSE(1, "why", "--json", "9999");
+    expect_said(&json, "\"free\": true,");
+    expect_said(&json, "\"error\": \"EADDRINUSE\"");
+    LIBREUSE(0, "why", "--wait", "9999");
+    struct process other = LIBREUSE(0, "why", "9998");
+    expect_not_said(&other, "lost");
+    end_by_signal(&lost.process, SIGKILL);
+    LIBREUSE(0, "why", "9999");
 }
 
 Test(command_why, wait_ends_when_the_port_is_free)
@@ -221,8 +285,9 @@ Test(command_why, wait_ends_when_the_port_is_free)
     cr_assert_not(has_ended(&why));
     end_by_signal(&server.process, SIGKILL);
     expect_exit(&why, 0);
-    expect_said(&why, "0.0.0.0:9999: free\n");
-    cr_assert_str_empty(errors_of(&why), "there is no terminal for a countdown");
+    expect_said(&why, "0.0.0.0:9999: free, and nobody listens on it\n");
+    cr_assert_str_eq(errors_of(&why), "libreuse: port 9999: held; waiting until it is free\n",
+                     "there is no terminal for a countdown");
 }
 
 /* A terminal: the master's side, and the name of the slave's. */
@@ -250,14 +315,32 @@ Test(command_why, wait_counts_down_on_a_terminal)
     expect_exit(&why, 0);
 }
 
+Test(command_why, a_port_is_understood_as_people_paste_it)
+{
+    static const char *const tcp[] = {":9999", "tcp/9999", "9999/tcp", "*:9999", "tcp/*:9999"};
+    for (size_t i = 0; i < sizeof tcp / sizeof tcp[0]; i++) {
+        struct process why = LIBREUSE(0, "why", tcp[i]);
+        expect_said(&why, "0.0.0.0:9999: free, and nobody listens");
+    }
+    struct process udp = LIBREUSE(0, "why", "udp/9999");
+    expect_not_said(&udp, "WITH SO_REUSEADDR");
+    if (access("/etc/services", R_OK) != 0) {
+        skip_because("/etc/services is not here");
+    }
+    struct process name = LIBREUSE(0, "why", "http-alt");
+    expect_said(&name, "0.0.0.0:8080: free");
+    struct process with_address = LIBREUSE(0, "why", "127.0.0.1:webcache");
+    expect_said(&with_address, "127.0.0.1:8080: free");
+}
+
 Test(command_why, wrong_arguments_are_named)
 {
     static const char *const wrong[] = {
-        "",         "0",       "65536", "99999999999",   "-1", "http", "1:", ":",
-        "1.2.3:80", "[::1:80", "[]:80", "[::1%nope]:80", "+80"};
+        "",   "0", "65536",    "99999999999", "-1",    "htttp",         "tcp/", "tcp/0",
+        "1:", ":", "1.2.3:80", "[::1:80",     "[]:80", "[::1%nope]:80", "+80"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct process why = LIBREUSE(2, "why", wrong[i]);
-        expect_complaint(&why, "libreuse why --help");
+        expect_complaint(&why, "see: libreuse help why");
     }
     struct process none = LIBREUSE(2, "why");
     expect_complaint(&none, "expected one [ADDRESS:]PORT");

@@ -79,6 +79,31 @@ Test(cost, is_nothing_for_a_bind_of_any_kind_that_succeeds)
     }
 }
 
+/* What has failed before costs a few questions more, and then nothing: its socket is closed. */
+Test(cost, is_the_same_again_after_a_bind_that_failed)
+{
+    enum { QUESTIONS = 9 };
+    enter_private_network();
+    struct host host = start_host(WITH_SHIM);
+    host_serve(&host, "0.0.0.0:9999");
+    const int failed = host_tcp_socket(&host);
+    EXPECT_ERROR(host_bind(&host, failed, "0.0.0.0:9999"), EADDRINUSE);
+    host_close(&host, failed);
+    for (int i = 0; i <= QUESTIONS; i++) {
+        struct system_calls calls[2];
+        const int fd = host_tcp_socket(&host);
+        host.trace = &calls[0];
+        EXPECT_SUCCESS(host_bind(&host, fd, "127.0.0.1:8888"));
+        host.trace = &calls[1];
+        EXPECT_SUCCESS(host_listen(&host, fd));
+        host_close(&host, fd);
+        if (i == QUESTIONS) {
+            expect_calls(&calls[0], 1, "bind()");
+            expect_calls(&calls[1], 3, "listen()");
+        }
+    }
+}
+
 Test(cost, is_nothing_for_the_path_of_connections_and_data)
 {
     enter_private_network();

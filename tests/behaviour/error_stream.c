@@ -304,6 +304,18 @@ Test(error_stream, that_may_not_grow_does_not_kill_the_host)
     expect_silence(&host.process);
 }
 
+/* What the host, or another program, writes next must not be glued to half a line. */
+Test(error_stream, that_is_a_file_which_takes_half_a_report_ends_the_half)
+{
+    struct host host = start_host(WITH_SHIM);
+    host_limit_files(&host, 40);
+    fail_twice(&host);
+    EXPECT_VALUE(host_has_pending(&host, SIGXFSZ), 0);
+    const char *text = errors_of(&host.process);
+    EXPECT_VALUE((long)strlen(text), 40);
+    cr_assert_eq(text[39], '\n', "the half line has no end: %s", text);
+}
+
 /* /dev/full is no file that a test could fill up by accident: every write to it fails. */
 Test(error_stream, that_cannot_be_written_changes_no_errno)
 {

@@ -1,7 +1,7 @@
 /*
  * A failed bind() is remembered by the socket, until the program listens on it all the same
- * (swallowed) or binds it after all (recovered). Descriptors' numbers, copies and forks do not
- * confuse that.
+ * (swallowed), binds it after all (recovered), or binds another address (moved). Descriptors'
+ * numbers, copies and forks do not confuse that.
  */
 #include "deadline.h"
 #include "host.h"
@@ -134,6 +134,22 @@ Test(swallowed, is_not_told_of_a_new_unbound_socket_with_the_number_of_one_that_
     expect_swallowed(&host, 0);
 }
 
+/* Other servers of the program, meanwhile, must not make it forget. */
+Test(swallowed, is_told_of_a_duplicate_after_many_other_sockets)
+{
+    enum { OTHERS = 30 };
+    int fd = socket_that_failed();
+    EXPECT_VALUE(host_dup2(&host, fd, 100), 100);
+    host_close(&host, fd);
+    for (int i = 0; i < OTHERS; i++) {
+        int other = host_tcp_socket(&host);
+        EXPECT_SUCCESS(host_bind(&host, other, "127.0.0.1:8888"));
+        host_close(&host, other);
+    }
+    EXPECT_SUCCESS(host_listen(&host, 100));
+    expect_swallowed(&host, 1);
+}
+
 Test(swallowed, is_not_told_of_a_socket_that_dup2_put_in_the_place_of_one_that_failed)
 {
     int fd = socket_that_failed();
@@ -219,6 +235,7 @@ Test(swallowed, is_told_of_each_of_sixty_sockets)
 }
 
 TestSuite(recovered, .init = someone_else_listens);
+TestSuite(moved, .init = someone_else_listens);
 
 Test(recovered, is_told_with_the_tries_and_the_time_and_is_not_swallowed)
 {
@@ -239,13 +256,51 @@ Test(recovered, is_told_with_the_tries_and_the_time_and_is_not_swallowed)
     EXPECT_SUCCESS(connect_error("127.0.0.1:9999"));
 }
 
-Test(recovered, is_told_of_a_bind_to_another_port_and_is_not_swallowed)
+/* A socket of the host has failed at 0.0.0.0:9999, and is bound to another address. */
+static void expect_moved(const char *to, const char *rest)
 {
     int fd = socket_that_failed();
-    EXPECT_SUCCESS(host_bind(&host, fd, "0.0.0.0:8888"));
-    expect_report(&host.process, "recovered: 0.0.0.0:8888: ");
+    EXPECT_SUCCESS(host_bind(&host, fd, to));
+    char expected[192];
+    snprintf(expected, sizeof expected,
+             "moved: bind to 0.0.0.0:9999 had failed with EADDRINUSE; the program has bound %s "
+             "instead%s",
+             to, rest);
+    cr_assert_str_eq(expect_report(&host.process, expected), "");
+    EXPECT_VALUE(count_reports(&host.process, "recovered"), 0);
     EXPECT_SUCCESS(host_listen(&host, fd));
     expect_swallowed(&host, 0);
+}
+
+Test(moved, is_told_of_a_bind_to_another_port_and_is_not_recovered_nor_swallowed)
+{
+    expect_moved("0.0.0.0:8888", "; port 9999 does not lead to it");
+}
+
+Test(moved, is_told_of_a_bind_to_another_address_of_the_same_port)
+{
+    host_close(&holder, held);
+    held = host_serve(&holder, "127.0.0.1:9999");
+    expect_moved("127.0.0.2:9999", "");
+}
+
+Test(moved, names_the_address_that_was_tried_first_whatever_was_tried_since)
+{
+    int fd = socket_that_failed();
+    EXPECT_ERROR(host_bind(&host, fd, "192.0.2.1:9998"), EADDRNOTAVAIL);
+    EXPECT_SUCCESS(host_bind(&host, fd, "0.0.0.0:8888"));
+    expect_report(&host.process, "moved: bind to 0.0.0.0:9999 had failed with EADDRINUSE; the "
+                                 "program has bound 0.0.0.0:8888 instead");
+}
+
+Test(moved, is_not_told_of_the_address_that_was_tried_first)
+{
+    int fd = socket_that_failed();
+    EXPECT_ERROR(host_bind(&host, fd, "192.0.2.1:9998"), EADDRNOTAVAIL);
+    end_by_signal(&holder.process, SIGKILL);
+    EXPECT_SUCCESS(host_bind(&host, fd, "0.0.0.0:9999"));
+    expect_report(&host.process, "recovered: 0.0.0.0:9999: ");
+    EXPECT_VALUE(count_reports(&host.process, "moved"), 0);
 }
 
 Test(recovered, is_not_told_of_another_socket)
@@ -262,7 +317,7 @@ Test(recovered, forgets_what_had_failed)
     int fd = socket_that_failed();
     EXPECT_SUCCESS(host_bind(&host, fd, "0.0.0.0:8888"));
     EXPECT_SUCCESS(host_listen(&host, fd));
-    EXPECT_VALUE(count_reports(&host.process, "recovered"), 1);
+    EXPECT_VALUE(count_reports(&host.process, "moved"), 1);
 
     /* With nothing to remember, listen() is as cheap as ever. */
     int other = host_tcp_socket(&host);

@@ -21,7 +21,7 @@
 
 #define NOBODYS_ADDRESS "192.0.2.1:9999"
 #define JSON            "LIBREUSE_FORMAT=json"
-#define EVERYTHING      "LIBREUSE_LEVEL=debug"
+#define EVERYTHING      "LIBREUSE_LEVEL=info"
 
 static void make_machine(void)
 {

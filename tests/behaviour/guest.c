@@ -162,7 +162,7 @@ Test(guest, tells_everything_on_a_thread_with_the_smallest_stack)
     enter_private_network();
     prepare_holder();
     struct program program = small_stack();
-    program.settings[0] = "LIBREUSE_LEVEL=debug";
+    program.settings[0] = "LIBREUSE_LEVEL=info";
     program.settings[1] = "LIBREUSE_DRY_RUN=unclear";
     struct process process = run(program);
     cr_assert_str_eq(output_of(&process), swallowed.result);
@@ -204,7 +204,7 @@ static void check_stack(const char *first_setting, const char *second_setting)
         {"listen-rescued", STACK_WHERE_NOTHING_FAILED},
         {"bind-failing", STACK_WHERE_SOMETHING_FAILED},
         {"listen-swallowed", STACK_WHERE_SOMETHING_FAILED},
-        {"bind-recovered", STACK_WHERE_SOMETHING_FAILED},
+        {"bind-moved", STACK_WHERE_SOMETHING_FAILED},
         {"bind-refused", STACK_WHERE_SOMETHING_FAILED},
         {"listen-failing", STACK_WHERE_SOMETHING_FAILED},
         {"bind-held-by-another", STACK_WHERE_SOMETHING_FAILED},
@@ -233,7 +233,7 @@ static void check_stack(const char *first_setting, const char *second_setting)
     /* What was measured is what it is called. */
     EXPECT_VALUE(count_reports(&with, "rescued"), 1);
     EXPECT_VALUE(count_reports(&with, "swallowed"), 1);
-    EXPECT_VALUE(count_reports(&with, "recovered"), 1);
+    EXPECT_VALUE(count_reports(&with, "moved"), 1);
     EXPECT_VALUE(count_reports(&with, "bind-failed: 127.0.0.1:6666"), 2);
     EXPECT_VALUE(count_reports(&with, "bind-failed: 127.0.0.1:5555"), 2);
 }
@@ -252,7 +252,7 @@ Test(guest, has_no_new_cancellation_point)
 {
     enter_private_network();
     struct program program = program_with_shim(FIXTURE("pending_cancel"));
-    program.settings[0] = "LIBREUSE_LEVEL=debug";
+    program.settings[0] = "LIBREUSE_LEVEL=info";
     struct process process = run(program);
     cr_assert_str_eq(output_of(&process),
                      "reached 6: Address already in use ok ok ok ok ok; cancelled\n");
@@ -265,7 +265,7 @@ Test(guest, allocates_no_memory)
 {
     enter_private_network();
     struct program program = program_with_shim(FIXTURE("count_allocations"));
-    program.settings[0] = "LIBREUSE_LEVEL=debug";
+    program.settings[0] = "LIBREUSE_LEVEL=info";
     program.settings[1] = "LIBREUSE_PORTS=1-65535";
     program.settings[2] = "LIBREUSE_DRY_RUN=unclear";
     struct process process = run(program);
@@ -273,7 +273,7 @@ Test(guest, allocates_no_memory)
     EXPECT_VALUE(count_reports(&process, "config"), 1);
     EXPECT_VALUE(count_reports(&process, "rescued"), 2);
     EXPECT_VALUE(count_reports(&process, "swallowed"), 2);
-    EXPECT_VALUE(count_reports(&process, "recovered"), 2);
+    EXPECT_VALUE(count_reports(&process, "moved"), 2);
 }
 
 Test(guest, serves_sixteen_threads_at_once_and_confuses_none)
@@ -296,6 +296,18 @@ Test(guest, serves_a_signal_handler_that_interrupts_it)
     EXPECT_VALUE(count_reports(&process, "swallowed"), total);
 }
 
+Test(guest, leaves_nothing_behind_where_a_handler_jumps_away)
+{
+    enter_private_network();
+    struct program program = program_with_shim(FIXTURE("jump_storm"));
+    program.settings[0] = "LIBREUSE_LOG=/dev/null"; /* opened for each report */
+    struct process process = run(program);
+    int descriptors;
+    cr_assert_eq(sscanf(output_of(&process), "%d descriptors", &descriptors), 1);
+    EXPECT_VALUE(descriptors, 0);
+    cr_assert_null(strstr(output_of(&process), "blocked"));
+}
+
 Test(guest, leaves_no_descriptor_open)
 {
     enter_private_network();
@@ -303,7 +315,7 @@ Test(guest, leaves_no_descriptor_open)
     struct host holder = start_host(WITHOUT_SHIM);
     host_serve(&holder, "0.0.0.0:7777");
     struct host host = start_host_as(
-        WITH_SHIM, (struct program){.settings = {"LIBREUSE_LEVEL=debug", "LIBREUSE_PORTS=-"}});
+        WITH_SHIM, (struct program){.settings = {"LIBREUSE_LEVEL=info", "LIBREUSE_PORTS=-"}});
     struct host bare = start_host(WITHOUT_SHIM);
     unsigned at_start = count_descriptors(&host);
     EXPECT_VALUE(count_descriptors(&bare), at_start);

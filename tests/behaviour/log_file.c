@@ -8,6 +8,7 @@
 #include "namespace.h"
 #include "receivers.h"
 #include "reports.h"
+#include "skip.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -286,6 +287,136 @@ Test(log_file, may_be_in_a_world_writable_folder)
     check_taken(SHARED "/folder/log", SHARED "/folder/log");
 }
 
+/* What may be somebody else's */
+
+#define NOBODY 65534
+
+static void give_away(const char *path)
+{
+    if (lchown(path, NOBODY, NOBODY) != 0) {
+        skip_because("nothing can be given to another user here: %s", strerror(errno));
+    }
+}
+
+/* A report comes to standard error, and once before it one that says why. */
+static void check_distrusted(const char *path, const char *why)
+{
+    struct host host = host_logging_to(path);
+    char beginning[512];
+    snprintf(beginning, sizeof beginning, "log-failed: %s: ", path);
+    fail(&host);
+    fail(&host);
+    EXPECT_VALUE(count_reports(&host.process, "bind-failed"), 2);
+    const char *rest = expect_report(&host.process, beginning);
+    expect_words(rest, why);
+    expect_words(rest, "; reports that it does not take go to standard error");
+    end_host(&host);
+}
+
+/* fs.protected_regular of the kernel, which makes open() fail, is often off. */
+static void check_foreign_file(unsigned shared_mode, const char *folder)
+{
+    make_folder(SHARED, shared_mode);
+    make_file(SHARED "/log", 0666, PRECIOUS);
+    give_away(SHARED "/log");
+    if (folder != NULL) {
+        give_away(folder);
+    }
+    check_distrusted(SHARED "/log", "uid");
+    cr_assert_str_eq(file_at(SHARED "/log"), PRECIOUS);
+}
+
+Test(log_file, of_somebody_else_in_a_world_writable_folder_is_not_used_and_it_is_said_once_why)
+{
+    check_foreign_file(0777, NULL);
+}
+
+Test(log_file, of_somebody_else_in_a_sticky_folder_is_not_used_and_it_is_said_once_why)
+{
+    check_foreign_file(01777, NULL);
+}
+
+/* Then the kernel's own protection does not apply. */
+Test(log_file, of_the_owner_of_a_sticky_folder_is_not_used_and_it_is_said_once_why)
+{
+    check_foreign_file(01777, SHARED);
+}
+
+Test(log_file, of_somebody_else_in_a_folder_of_the_hosts_own_is_used)
+{
+    make_file(LOG, 0666, PRECIOUS);
+    give_away(LOG);
+    check_taken(LOG, LOG);
+}
+
+Test(log_file, that_is_somebody_elses_pipe_in_a_sticky_folder_is_not_used_and_it_is_said_once_why)
+{
+    make_folder(SHARED, 01777);
+    give_away(SHARED);
+    cr_assert_eq(mkfifo(SHARED "/log", 0600), 0);
+    give_away(SHARED "/log");
+    int reader = open(SHARED "/log", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    check_distrusted(SHARED "/log", "it, or a folder on the way to it, belongs to uid 65534 and "
+                                    "lies where everybody may write");
+    char byte;
+    EXPECT_VALUE(read(reader, &byte, 1), 0);
+}
+
+Test(log_file, in_somebody_elses_folder_in_a_sticky_folder_is_not_used_and_it_is_said_once_why)
+{
+    make_folder(SHARED, 01777);
+    make_folder(SHARED "/folder", 0755);
+    give_away(SHARED "/folder");
+    check_distrusted(SHARED "/folder/log", "belongs to uid 65534");
+    cr_assert_null(file_at(SHARED "/folder/log"));
+}
+
+Test(log_file, with_a_second_link_in_a_world_writable_folder_is_not_used_and_it_is_said_once_why)
+{
+    make_folder(SHARED, 0777);
+    make_file(VICTIM, 0644, PRECIOUS);
+    cr_assert_eq(link(VICTIM, SHARED "/log"), 0, "link: %s", strerror(errno));
+    check_distrusted(SHARED "/log", "it has a second name (hard link)");
+    cr_assert_str_eq(file_at(VICTIM), PRECIOUS);
+}
+
+Test(log_file, with_a_second_link_in_a_folder_of_the_hosts_own_is_used)
+{
+    make_file(VICTIM, 0644, PRECIOUS);
+    cr_assert_eq(link(VICTIM, LOG), 0);
+    check_taken(LOG, VICTIM);
+}
+
+/* Its reports go elsewhere from then on, and that is said before the first of them. */
+Test(log_file, that_root_has_created_and_another_user_cannot_write_is_given_up_with_a_word)
+{
+    struct host host = host_logging_to(LOG);
+    fail(&host);
+    expect_silence(&host.process);
+    host_become_user(&host, NOBODY);
+    fail(&host);
+    fail(&host);
+    expect_words(expect_report(&host.process, "log-failed: " LOG ": EACCES for uid 65534"),
+                 "; reports that it does not take go to standard error");
+    EXPECT_VALUE(count_reports(&host.process, "bind-failed"), 2);
+}
+
+Test(log_file, that_is_given_up_is_spoken_of_where_the_reports_go)
+{
+    int system_log = receive_at(SYSTEM_LOG_PATH);
+    struct host host =
+        start_host_as(WITH_SHIM, (struct program){.settings = {"LIBREUSE_LOG=/missing/log"},
+                                                  .errors_closed = true});
+    fail(&host);
+    struct datagram datagram;
+    cr_assert(receive(system_log, &datagram), "nothing came");
+    cr_assert_not_null(strstr(datagram.bytes, ": log-failed: /missing/log: ENOENT; reports that it "
+                                              "does not take go to the system log"),
+                       "%s", datagram.bytes);
+    cr_assert(receive(system_log, &datagram), "only one came");
+    cr_assert_not_null(strstr(datagram.bytes, ": bind-failed: "), "%s", datagram.bytes);
+}
+
 /* What is no file */
 
 Test(log_file, that_is_a_device_is_followed_by_standard_error)
@@ -391,6 +522,25 @@ Test(log_file, that_can_take_half_a_report_is_followed_by_standard_error_with_th
     content[sizeof content - 2] = '\n';
     make_file(OWN_FOLDER "/mounted/log", 0644, content);
     check_refused(OWN_FOLDER "/mounted/log");
+    const char *half = file_at(OWN_FOLDER "/mounted/log");
+    EXPECT_VALUE((long)strlen(half), 4096);
+    cr_assert_not_null(strstr(half, " libreuse: obedient_host["), "%s", half);
+    cr_assert_eq(half[4095], '\n', "the half line has no end: %s", half);
+}
+
+/* The half line ends where it does, even if others have written behind it meanwhile. */
+Test(log_file, that_takes_half_a_report_ends_the_half_within_the_limit_of_the_hosts_files)
+{
+    make_file(LOG, 0644, PRECIOUS);
+    struct host host = host_logging_to(LOG);
+    host_catch(&host, SIGXFSZ);
+    host_limit_files(&host, (int)strlen(PRECIOUS) + 40);
+    fail(&host);
+    EXPECT_VALUE(host_caught(&host), 0);
+    EXPECT_VALUE(host_has_pending(&host, SIGXFSZ), 0);
+    const char *text = file_at(LOG);
+    EXPECT_VALUE((long)strlen(text), (long)strlen(PRECIOUS) + 40);
+    cr_assert_eq(text[strlen(text) - 1], '\n', "the half line has no end: %s", text);
 }
 
 Test(log_file, that_has_reached_the_limit_of_the_hosts_files_kills_nobody)

@@ -159,7 +159,7 @@ Test(neighbours, ipv4_and_ipv6_on_one_port_and_the_second_is_refused_in_bind)
         EXPECT_SUCCESS(host_bind(&server, ipv4, "0.0.0.0:9999"));
         EXPECT_SUCCESS(host_listen(&server, ipv4));
         EXPECT_ERROR(host_bind(&server, ipv6, "[::]:9999"), EADDRINUSE);
-        expect_told(&server, shim, "bind-failed: [::]:9999: EADDRINUSE: ");
+        expect_silence(&server.process); /* its own other family serves */
     }
 }
 

@@ -83,10 +83,12 @@ Test(level, info_shows_what_is_as_it_should_be_as_well)
     expect_report(&host.process, "listening: 127.0.0.1:9999: armed with SO_REUSEADDR");
 }
 
-Test(level, debug_shows_all)
+Test(level, is_understood_by_the_words_of_other_programs)
 {
-    struct host host = host_with_events("LIBREUSE_LEVEL=debug");
-    expect_counts(&host, 1, 1, 1, 1);
+    struct host host = host_with_events("LIBREUSE_LEVEL=warn");
+    expect_counts(&host, 1, 1, 0, 0);
+    host = host_with_events("LIBREUSE_LEVEL=error");
+    expect_counts(&host, 1, 0, 0, 0);
 }
 
 Test(level, that_is_not_understood_is_told_once_and_notice_is_used)
@@ -98,7 +100,7 @@ Test(level, that_is_not_understood_is_told_once_and_notice_is_used)
     host_serve(&host, "127.0.0.1:7777");
     const char *rest =
         expect_report(&host.process, "config: LIBREUSE_LEVEL=\"loud\": expected err, warning, "
-                                     "notice, info or debug; using notice");
+                                     "notice or info; using notice");
     cr_assert_str_empty(rest);
     EXPECT_VALUE(count_reports(&host.process, "config"), 1);
     EXPECT_VALUE(count_reports(&host.process, "rescued"), 1);
@@ -111,14 +113,28 @@ Test(settings, that_are_not_understood_are_told_one_line_each_and_the_host_goes_
     leave_time_wait(WITH_SHIM, "127.0.0.1:9999");
     struct host host = start_host_as(
         WITH_SHIM, (struct program){.settings = {"LIBREUSE_LEVEL=7", "LIBREUSE_DRY_RUN=yes",
-                                                 "LIBREUSE_PORTS=http"}});
+                                                 "LIBREUSE_PORTS=no-service"}});
     int fd = host_serve(&host, "127.0.0.1:9999");
     EXPECT_VALUE(host_get_option(&host, fd, SO_REUSEADDR), 1);
     expect_report(&host.process, "config: LIBREUSE_LEVEL=\"7\": expected ");
     expect_report(&host.process, "config: LIBREUSE_DRY_RUN=\"yes\": expected ");
-    expect_report(&host.process, "config: LIBREUSE_PORTS=\"http\": expected ");
+    expect_report(&host.process, "config: LIBREUSE_PORTS=\"no-service\": expected ");
     EXPECT_VALUE(count_reports(&host.process, "config"), 3);
     EXPECT_VALUE(count_reports(&host.process, "rescued"), 1);
+}
+
+Test(settings, whose_name_is_misspelt_are_told_with_the_right_name)
+{
+    enter_private_network();
+    struct host host = start_host_as(
+        WITH_SHIM,
+        (struct program){.settings = {"LIBREUSE_SWALLOWD=exit", "LIBREUSE_\n\033[2J=1"}});
+    host_serve(&host, "127.0.0.1:9999");
+    cr_assert_str_empty(
+        expect_report(&host.process,
+                      "config: LIBREUSE_SWALLOWD: there is no such variable, and it has no effect; "
+                      "meant is perhaps LIBREUSE_SWALLOWED"));
+    expect_report(&host.process, "config: LIBREUSE_\\x0a\\x1b[2J: there is no such variable");
 }
 
 Test(settings, that_are_not_understood_are_told_at_listen_when_that_comes_first)
@@ -143,7 +159,7 @@ Test(settings, are_no_matter_to_a_program_that_never_binds)
     cr_assert_str_not_empty(output_of(&process));
     expect_silence(&process);
 
-    quiet.settings[0] = "LIBREUSE_LEVEL=debug";
+    quiet.settings[0] = "LIBREUSE_LEVEL=info";
     process = run(quiet);
     expect_silence(&process);
 }
@@ -323,9 +339,9 @@ static void expect_all_ports(const char *value)
 
 Test(ports, that_are_not_understood_are_told_and_all_are_used)
 {
-    static const char *const values[] = {"http",  "0",      "65536", "9999,", ",9999",
-                                         "20-10", "1-",     "-1",    "1 2",   "4294967297",
-                                         "80:81", "8000,x", "0x270f"};
+    static const char *const values[] = {"no-service", "0",      "65536", "9999,", ",9999",
+                                         "20-10",      "1-",     "-1",    "1 2",   "4294967297",
+                                         "80:81",      "8000,x", "0x270f"};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         expect_all_ports(values[i]);
     }

@@ -315,7 +315,7 @@ Test(sinks, none_writes_nothing_anywhere_not_even_what_was_swallowed)
     open_both();
     struct host holder = start_host(WITHOUT_SHIM);
     host_serve(&holder, "0.0.0.0:9999");
-    struct host host = host_with("LIBREUSE_LOG=none", "LIBREUSE_LEVEL=debug");
+    struct host host = host_with("LIBREUSE_LOG=none", "LIBREUSE_LEVEL=info");
     int fd = host_tcp_socket(&host);
     EXPECT_ERROR(host_bind(&host, fd, "0.0.0.0:9999"), EADDRINUSE);
     EXPECT_SUCCESS(host_listen(&host, fd));
@@ -402,7 +402,7 @@ static const struct {
     {"swallowed", "err", "797c1744a55f43d9bcb49cba1163dbc5"},
     {"listening", "info", "36aa45f5aa6a4f8bb2cc48ab940eb420"},
     {"bind-failed", "err", "03deeed9311f4ecaa3a3366e8b1c76c9"},
-    {"recovered", "notice", "46afa50352ef4a8e868787cd66a4af93"},
+    {"moved", "warning", "8acb3dd26b4546b497316d33654aea16"},
     {"listen-failed", "err", "b49018f2d2e1488996401253698974e3"},
 };
 enum { EVENTS = sizeof events / sizeof events[0] };
@@ -767,7 +767,7 @@ static void run_with_every_sink(const char *fixture,
         struct process process = run((struct program){
             .path = fixture,
             .shim = WITH_SHIM,
-            .settings = {logs[i % LOGS], "LIBREUSE_LEVEL=debug",
+            .settings = {logs[i % LOGS], "LIBREUSE_LEVEL=info",
                          i % 2 == 0 ? "LIBREUSE_FORMAT=json" : "LIBREUSE_FORMAT=text"}});
         look(&process, logs[i % LOGS]);
     }
@@ -810,7 +810,7 @@ Test(sinks, work_on_a_thread_with_the_smallest_stack)
 /* Descriptors of the host, after two reports, are those that it had before. */
 static void expect_no_leak(const char *log)
 {
-    struct host host = host_with(log, "LIBREUSE_LEVEL=debug");
+    struct host host = host_with(log, "LIBREUSE_LEVEL=info");
     unsigned before = count_descriptors(&host);
     int fd = host_tcp_socket(&host);
     EXPECT_ERROR(host_bind(&host, fd, "127.0.0.1:9999"), EADDRINUSE);

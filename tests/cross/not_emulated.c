@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define NO_NETLINK "qemu refuses NETLINK_SOCK_DIAG sockets"
+#define NO_PRELOAD "torsocks is one of the runner's own architecture"
 #define NO_FILTER  "qemu refuses seccomp(2) filters"
 #define NO_EXEC    "the program executes others, which this machine's kernel cannot run"
 #define NO_VETH    "qemu refuses the netlink message that makes a network interface"
@@ -29,6 +30,30 @@ struct entry {
 
 static const struct entry everywhere[] = {
     {"command_free", NULL, NO_NETLINK},
+    {"race", NULL, NO_EXEC},
+    {"check", "finds_a_server_that_has_lost_its_port", IS_QEMU},
+    {"check", "notices_a_filter_of_a_process_with_the_shim", NO_FILTER},
+    {"check", "finds_a_module_in_another_namespace_of_the_loader", IS_QEMU},
+    {"check", "finds_a_module_whose_calls_go_past_the_shim", IS_QEMU},
+    {"check", "warns_of_extensions_that_go_past_the_shim", OWN_ELF},
+    {"check", "warns_of_what_a_script_executes", OWN_ELF},
+    {"command", "wraps_its_errors_at_the_terminals_width", NO_EXEC},
+    {"command_audit", "a_server_that_has_lost_its_port_is_found", IS_QEMU},
+    {"command_audit", "a_server_that_took_another_port_than_the_one_it_asked_for_is_found",
+     IS_QEMU},
+    {"command_guard", "comes_with_each_start_of_a_service", NO_EXEC},
+    {"command_status", "a_server_that_has_lost_its_port_is_found", IS_QEMU},
+    {"command_watch", "is_not_for_a_user_namespace", NO_EXEC},
+    {"command_watch", "is_not_for_root_without_rights", NO_EXEC},
+    {"command_why", "a_free_port_names_the_program_that_has_lost_it", IS_QEMU},
+    {"command_why", "root_is_not_told_of_a_missing_capability_that_it_has", NO_EXEC},
+    {"command_why", "root_is_not_told_to_run_it_as_root", NO_EXEC},
+    {"dual_stack", NULL, NO_NETLINK},
+    {"held_by_remains", "of_what_may_be_an_outgoing_connection", NO_NETLINK},
+    {"limits", "make_a_report_that_is_left_out_cost_no_look_up", NO_TRACER},
+    {"limits", "that_hide_all_reports_cost_no_look_up", NO_TRACER},
+    {"turn", "is_had_for_a_rescue", NO_TRACER},
+    {"turn", "is_of_one_port", NO_TRACER},
     {"sock_diag", "a_refusal_is_told_by_its_error", NO_NETLINK},
     {"sock_diag", "a_list_without_an_end_is_incomplete", NO_NETLINK},
     {"sock_diag", "a_datagram_larger_than_the_buffer_is_read_whole", NO_NETLINK},
@@ -51,13 +76,13 @@ static const struct entry everywhere[] = {
     {"command_why", "time_wait_of_an_unarmed_run_is_counted_with_the_seconds_and_the_ways_out",
      NO_NETLINK},
     {"command_why", "wait_counts_down_on_a_terminal", NO_NETLINK},
-    {"held_by", "a_fin_wait2_socket_for_as_long_as_the_kernel_waits", NO_NETLINK},
+    {"held_by_remains", "a_fin_wait2_socket_for_as_long_as_the_kernel_waits", NO_NETLINK},
     {"held_by", "a_socket_that_is_bound_and_does_not_listen", NO_NETLINK},
-    {"held_by", "a_time_wait_socket_although_the_program_sets_reuseaddr", NO_NETLINK},
-    {"held_by", "one_time_wait_socket_for_less_than_a_minute", NO_NETLINK},
-    {"held_by", "three_time_wait_sockets_and_the_last_counts", NO_NETLINK},
-    {"held_by", "a_time_wait_socket_of_ipv6", NO_NETLINK},
-    {"held_by", "a_time_wait_socket_of_a_dual_stack_server", NO_NETLINK},
+    {"held_by_remains", "a_time_wait_socket_although_the_program_sets_reuseaddr", NO_NETLINK},
+    {"held_by_remains", "one_time_wait_socket_for_less_than_a_minute", NO_NETLINK},
+    {"held_by_remains", "three_time_wait_sockets_and_the_last_counts", NO_NETLINK},
+    {"held_by_remains", "a_time_wait_socket_of_ipv6", NO_NETLINK},
+    {"held_by_remains", "a_time_wait_socket_of_a_dual_stack_server", NO_NETLINK},
     {"sinks", "journal_gets_how_long_leftovers_stay", NO_NETLINK},
     {"socket_file", "of_a_server_is_no_leftover_under_another_name", NO_NETLINK},
     {"unseen", "is_a_socket_of_another_network", NO_NETLINK},
@@ -66,6 +91,8 @@ static const struct entry everywhere[] = {
     {"unseen", "is_the_owner_where_proc_is_empty", NO_NETLINK},
     {"unseen", "is_the_owner_where_there_is_no_proc", NO_NETLINK},
     {"held_by", "the_bound_socket_of_ipv4_and_not_the_server_of_ipv6_alone", NO_NETLINK},
+    {"stacking", "works_below_torsocks", NO_PRELOAD},
+    {"stacking", "works_on_top_of_torsocks", NO_PRELOAD},
     {"run", NULL, NO_EXEC},
     {"demo", NULL, NO_EXEC},
     {"check", "notices_that_the_library_has_been_replaced", NO_EXEC},
@@ -115,6 +142,10 @@ static const struct entry everywhere[] = {
 };
 
 static const struct entry on_big_endian[] = {
+    {"held_by_remains", "of_an_outgoing_connection_to_a_servers_port", REVERSED},
+    {"held_by_remains", "of_an_outgoing_connection_that_is_open", REVERSED},
+    {"held_by_remains", "of_a_socket_that_is_connected_to_itself", REVERSED},
+    {"pid_1", NULL, REVERSED},
     {"holders", "udp_sockets_are_bound_or_connected", REVERSED},
     {"holders", "an_unanswered_connect_from_the_port_is_syn_sent", REVERSED},
     {"holders", "the_time_wait_of_an_ipv4_client_on_an_ipv6_listener_is_in_the_way_of_ipv4",
@@ -128,8 +159,8 @@ static const struct entry on_big_endian[] = {
     {"command_audit", "processes_that_share_a_listener_are_counted", REVERSED},
     {"command_why", "ipv6_addresses_stand_in_brackets", REVERSED},
     {"formats", "json_has_the_holder_and_where_a_swallowed_program_listens", REVERSED},
-    {"held_by", "a_child_that_serves_a_client_of_an_earlier_run", REVERSED},
-    {"held_by", "a_child_that_has_not_noticed_that_its_client_is_gone", REVERSED},
+    {"held_by_remains", "a_child_that_serves_a_client_of_an_earlier_run", REVERSED},
+    {"held_by_remains", "a_child_that_has_not_noticed_that_its_client_is_gone", REVERSED},
     {"held_by", "a_listener_of_ipv6", REVERSED},
     {"held_by", "a_listener_with_its_program_process_address_and_descriptor", REVERSED},
     {"held_by", "an_outgoing_connection_that_is_being_made", REVERSED},

@@ -5,7 +5,8 @@
  */
 #include "fuzz.h"
 
-#include "config.h"
+#include "guest/config.h"
+#include "guest/port_list.h"
 
 #include <regex.h>
 #include <stdbool.h>
@@ -21,10 +22,10 @@ static const struct {
 } variables[] = {
     {"LIBREUSE_LOG", "^(auto|stderr|journal|syslog|none|/.{0,254})$"},
     {"LIBREUSE_FORMAT", "^(text|json)$"},
-    {"LIBREUSE_LEVEL", "^(err|warning|notice|info|debug)$"},
+    {"LIBREUSE_LEVEL", "^(err|error|warn|warning|notice|info)$"},
     {"LIBREUSE_DRY_RUN", "^[01]$"},
     {"LIBREUSE_PORTS", "^" RANGE "(," RANGE ")*$"},
-    {"LIBREUSE_WAIT", "^" NUMBER "$"},
+    {"LIBREUSE_WAIT", "^(" NUMBER "|[0-9]" NUMBER "?s|" NUMBER "s)$"},
     {"LIBREUSE_SWALLOWED", "^(log|fail|exit)$"},
     {"LIBREUSE_EXPLAIN", "^[01]$"},
     {"JOURNAL_STREAM", "^"}, /* never complained about */
@@ -45,8 +46,22 @@ static bool ranges_run_forwards(const char *list)
     return true;
 }
 
+/* What /etc/services has, no regular expression knows. */
+static bool names_a_service(const char *list)
+{
+    return strpbrk(list, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL;
+}
+
+static void use_nothing(unsigned int first, unsigned int last)
+{
+    MUST(first > 0 && first <= last && last < 65536);
+}
+
 static bool is_right(size_t variable, const char *value)
 {
+    if (strcmp(variables[variable].name, "LIBREUSE_PORTS") == 0 && names_a_service(value)) {
+        return port_list_each(value, use_nothing);
+    }
     static regex_t grammars[VARIABLES];
     static bool compiled[VARIABLES];
     if (!compiled[variable]) {
@@ -91,7 +106,7 @@ static void check_settings(void)
     char path[LOG_PATH_SIZE];
     config_log_path(path);
     MUST(memchr(path, '\0', sizeof path) != NULL);
-    MUST(config_level() <= LEVEL_DEBUG);
+    MUST(config_level() <= LEVEL_INFO);
     MUST(config_log() <= LOG_FILE);
     MUST(config_swallowed() <= SWALLOWED_EXIT);
     MUST(config_wait() <= WAIT_MAX);

@@ -5,8 +5,9 @@
  */
 #include "fuzz.h"
 
-#include "format.h"
 #include "json.h"
+#include "report/date.h"
+#include "report/format.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -23,6 +24,7 @@ struct facts {
     struct address listens_on;
     struct holders holders;
     struct complaint complaint;
+    struct log_failure log;
     struct event event;
 };
 
@@ -96,7 +98,10 @@ static void read_facts(struct input *input, struct facts *facts)
     event->rescue = refused[input_below(input, sizeof refused / sizeof refused[0])];
     event->error = input_below(input, 2) == 0 ? EADDRINUSE : (int)input_below(input, 4096);
     event->fd = input_below(input, 2) == 0 ? -1 : INT32_MAX;
-    event->tries = event->kind == EVENT_RECOVERED ? input_below(input, UINT32_MAX) : 0;
+    event->ends_burst = input_below(input, 2) == 0;
+    event->tries = event->kind == EVENT_RECOVERED || event->kind == EVENT_MOVED
+                       ? input_below(input, UINT32_MAX)
+                       : 0;
     event->left_out = input_below(input, UINT32_MAX);
     input_bytes(input, &event->milliseconds, sizeof event->milliseconds);
     if (event->kind == EVENT_WAITING && event->rescue == RESCUE_ANY_PORT) {
@@ -113,6 +118,9 @@ static void read_facts(struct input *input, struct facts *facts)
     if (event->kind == EVENT_SWALLOWED && input_below(input, 2) == 1) {
         event->listens_on = &facts->listens_on;
     }
+    if (event->kind == EVENT_MOVED) {
+        event->bound_to = &facts->listens_on;
+    }
     read_holders(input, &facts->holders);
     const bool may_have_holders =
         event->kind == EVENT_RESCUED || event->kind == EVENT_WAITING || needs_holders(event);
@@ -125,6 +133,14 @@ static void read_facts(struct input *input, struct facts *facts)
     input_bytes(input, facts->complaint.value, sizeof facts->complaint.value - 1);
     if (event->kind == EVENT_CONFIG) {
         event->complaint = &facts->complaint;
+        event->address = NULL;
+    }
+    facts->log.trouble = (enum log_trouble)input_below(input, LOG_TROUBLE_CUT + 1);
+    facts->log.error = (int)input_below(input, 4096);
+    input_bytes(input, &facts->log.uid, sizeof facts->log.uid);
+    if (event->kind == EVENT_LOG_FAILED) {
+        event->log = &facts->log;
+        event->instead = "the journal";
         event->address = NULL;
     }
     if (event->kind == EVENT_LOADED) {
@@ -211,8 +227,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t milliseconds;
     input_bytes(&input, &milliseconds, sizeof milliseconds);
     struct line line = {.text = time, .size = sizeof time};
-    format_time(&line, milliseconds);
+    date_write(&line, milliseconds);
     line.length = 0;
-    format_syslog_header(&line, event_level(event->kind), milliseconds);
+    date_write_syslog_header(&line, event_level(event->kind), milliseconds);
     return 0;
 }

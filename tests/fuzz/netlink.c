@@ -4,8 +4,8 @@
  */
 #include "fuzz.h"
 
-#include "inet_diag.h"
-#include "sock_diag.h"
+#include "lookup/inet_diag.h"
+#include "lookup/sock_diag.h"
 
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>

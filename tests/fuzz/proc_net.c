@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "proc_net.h"
+#include "lookup/proc_net.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

@@ -159,7 +159,6 @@ enum {
     HISTORY_ACCEPTED = 2,         /* it came from accept() */
     HISTORY_PROGRAM = 4,          /* the program has set the option since */
     HISTORY_BOUND_WITH_REUSE = 8, /* a bind() succeeded while the program had switched it on */
-    HISTORY_REFUSED = 16,         /* a listen() on it has failed with EADDRINUSE */
 };
 
 struct outcome {

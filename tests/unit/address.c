@@ -1,4 +1,4 @@
-#include "address.h"
+#include "guest/address.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -156,4 +156,69 @@ Test(address, the_port_is_that_of_an_internet_address_only)
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(443)};
     address_copy(&address, (struct sockaddr *)&in6, sizeof in6);
     cr_assert_eq(address_port(&address), 443);
+}
+
+static struct address written(const char *text, unsigned short port)
+{
+    struct address address = {0};
+    struct sockaddr_in *in = &address.as.in;
+    struct sockaddr_in6 *in6 = &address.as.in6;
+    if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons(port);
+        address.length = sizeof *in;
+    } else {
+        cr_assert_eq(inet_pton(AF_INET6, text, &in6->sin6_addr), 1);
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(port);
+        address.length = sizeof *in6;
+    }
+    return address;
+}
+
+static struct address named(const char *name, size_t length)
+{
+    struct address address = {.as.un.sun_family = AF_UNIX};
+    memcpy(address.as.un.sun_path, name, length);
+    address.length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    return address;
+}
+
+static bool is_asked(struct address address, struct address asked)
+{
+    return address_is_what_was_asked(&address, &asked);
+}
+
+Test(address, is_what_was_asked_where_it_is_the_same_or_the_choice_was_left_to_the_kernel)
+{
+    cr_assert(is_asked(written("0.0.0.0", 80), written("0.0.0.0", 80)));
+    cr_assert(is_asked(written("0.0.0.0", 43569), written("0.0.0.0", 0)));
+    cr_assert_not(is_asked(written("0.0.0.0", 81), written("0.0.0.0", 80)));
+    cr_assert_not(is_asked(written("127.0.0.1", 80), written("127.0.0.2", 80)));
+    cr_assert_not(is_asked(written("127.0.0.1", 43569), written("127.0.0.2", 0)));
+    cr_assert_not(is_asked(written("::", 80), written("0.0.0.0", 80)));
+    cr_assert(is_asked(written("::1", 80), written("::1", 80)));
+    cr_assert(is_asked(written("::1", 43569), written("::1", 0)));
+    cr_assert_not(is_asked(written("::1", 81), written("::1", 80)));
+    cr_assert_not(is_asked(written("::", 80), written("::1", 80)));
+
+    struct address link = written("fe80::1", 80);
+    struct address any_link = link;
+    struct address other_link = link;
+    link.as.in6.sin6_scope_id = 2;
+    other_link.as.in6.sin6_scope_id = 3;
+    cr_assert(is_asked(link, any_link));
+    cr_assert_not(is_asked(link, other_link));
+
+    cr_assert(is_asked(named("/run/a", 7), named("/run/a", 6)));
+    cr_assert(is_asked(named("\0"
+                             "00001",
+                             6),
+                       named("", 0)));
+    cr_assert_not(is_asked(named("/run/a", 7), named("/run/ab", 8)));
+    cr_assert_not(is_asked(named("\0a", 2), named("\0a\0", 3)));
+
+    const struct address unknown = {.length = 0};
+    cr_assert(is_asked(unknown, written("0.0.0.0", 80)));
+    cr_assert(is_asked(written("0.0.0.0", 80), unknown));
 }

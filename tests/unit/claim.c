@@ -1,4 +1,4 @@
-#include "claim.h"
+#include "lookup/claim.h"
 
 #include "namespace.h"
 #include "skip.h"

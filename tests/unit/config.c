@@ -1,6 +1,7 @@
-#include "config.h"
+#include "guest/config.h"
 
 #include <criterion/criterion.h>
+#include <netdb.h>
 #include <stdlib.h>
 
 TestSuite(config);
@@ -44,7 +45,7 @@ Test(config, an_empty_value_is_like_none)
 
 Test(config, every_level_is_understood_by_the_word_that_names_it)
 {
-    for (enum level level = LEVEL_ERR; level <= LEVEL_DEBUG; level++) {
+    for (enum level level = LEVEL_ERR; level <= LEVEL_INFO; level++) {
         setenv("LIBREUSE_LEVEL", config_level_name(level), 1);
         config_load();
         cr_assert_eq(config_level(), level);
@@ -112,4 +113,93 @@ Test(config, a_long_value_is_cut_in_the_complaint)
            "a level that is much longer than any level that there ever was or will be", 1);
     config_load();
     assert_complaint("LIBREUSE_LEVEL", "a level that is much longer than any level that");
+}
+
+Test(config, seconds_may_have_their_unit)
+{
+    setenv("LIBREUSE_WAIT", "65s", 1);
+    config_load();
+    cr_assert_eq(config_wait(), 65);
+    assert_no_complaint();
+    static const char *const bad[] = {"s", "65m", "65 s", "65ss", "86401s", "-1s"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        setenv("LIBREUSE_WAIT", bad[i], 1);
+        config_load();
+        assert_complaint("LIBREUSE_WAIT", bad[i]);
+        cr_assert_eq(config_wait(), 0, "%s", bad[i]);
+    }
+}
+
+Test(config, ports_may_be_named_by_their_service)
+{
+    const struct servent *http = getservbyname("http", "tcp");
+    if (http == NULL) {
+        cr_skip_test("there is no /etc/services here that knows http");
+    }
+    setenv("LIBREUSE_PORTS", "9999,http,www,domain,7000-7001", 1);
+    config_load();
+    cr_assert_not(config_all_ports());
+    unsigned int selected = 0;
+    for (unsigned int port = 1; port <= 65535; port++) {
+        selected += config_port(port);
+    }
+    cr_assert_eq(selected, 5);
+    cr_assert(config_port(80));
+    cr_assert(config_port(53));
+    cr_assert(config_port(9999));
+    cr_assert(config_port(7001));
+    assert_no_complaint();
+}
+
+Test(config, a_service_that_is_not_known_is_complained_about)
+{
+    static const char *const bad[] = {"htt",    "httpx", "http-",       "#",
+                                      "80/tcp", "tcp",   "9999,no-such"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        setenv("LIBREUSE_PORTS", bad[i], 1);
+        config_load();
+        assert_complaint("LIBREUSE_PORTS", bad[i]);
+        cr_assert(config_all_ports(), "%s", bad[i]);
+    }
+}
+
+static void assert_wrong_name(const char *name, const char *meant)
+{
+    struct complaint complaint;
+    cr_assert(config_take_complaint(&complaint), "%s was not noticed", name);
+    cr_assert_null(complaint.expected);
+    cr_assert_str_eq(complaint.value, name);
+    cr_assert_eq(meant != NULL, complaint.variable != NULL, "%s", name);
+    if (meant != NULL) {
+        cr_assert_str_eq(complaint.variable, meant);
+    }
+}
+
+Test(config, a_name_that_no_variable_has_is_complained_about_with_the_nearest_one)
+{
+    setenv("LIBREUSE_SWALLOWD", "exit", 1);
+    setenv("LIBREUSE_PORT", "80", 1);
+    setenv("LIBREUSE_COLOUR", "", 1);
+    setenv("LIBREUSE_WAIT", "1", 1);
+    config_load();
+    assert_wrong_name("LIBREUSE_SWALLOWD", "LIBREUSE_SWALLOWED");
+    assert_wrong_name("LIBREUSE_PORT", "LIBREUSE_PORTS");
+    assert_wrong_name("LIBREUSE_COLOUR", NULL);
+    assert_no_complaint();
+    cr_assert(config_all_ports());
+    cr_assert_eq(config_wait(), 1);
+}
+
+Test(config, only_so_many_names_are_complained_about)
+{
+    for (char name[] = "LIBREUSE_A"; name[9] <= 'Z'; name[9]++) {
+        setenv(name, "1", 1);
+    }
+    config_load();
+    for (char name[] = "LIBREUSE_A"; name[9] <= 'D'; name[9]++) {
+        struct complaint complaint;
+        cr_assert(config_take_complaint(&complaint));
+        cr_assert_str_eq(complaint.value, name);
+    }
+    assert_no_complaint();
 }

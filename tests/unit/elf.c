@@ -1,5 +1,5 @@
-/* cli/elf.c on hand-made files and on files whose bytes are damaged at random. */
-#include "elf.h"
+/* cli/program/elf.c on hand-made files and on files whose bytes are damaged at random. */
+#include "program/elf.h"
 
 #include <criterion/criterion.h>
 #include <elf.h>

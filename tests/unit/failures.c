@@ -1,4 +1,4 @@
-#include "failures.h"
+#include "rule/failures.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,4 +1,5 @@
-#include "format.h"
+#include "report/format.h"
+#include "report/date.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -46,6 +47,9 @@ static const char *json_end(const char *json)
             json = json_end(json + 1);
         } while (json != NULL && *json == ',');
         return json != NULL && *json == '}' ? json + 1 : NULL;
+    }
+    if (strncmp(json, "true", 4) == 0) {
+        return json + 4;
     }
     char *end;
     strtoul(json, &end, 10);
@@ -109,6 +113,22 @@ Test(format, what_was_left_out_is_said_in_the_next_report)
     format_text(&line, &event);
     line.text[line.length] = '\0';
     cr_assert_not_null(strstr(line.text, " (1234 reports left out before this one)\n"));
+}
+
+Test(format, the_end_of_a_burst_is_said_in_its_last_report)
+{
+    const struct address asked = internet("0.0.0.0", 9999);
+    const struct event event = {.kind = EVENT_RESCUED, .address = &asked, .ends_burst = true};
+    struct line line = empty(LINE_SIZE);
+    format_text(&line, &event);
+    line.text[line.length] = '\0';
+    cr_assert_not_null(strstr(line.text, " (from now on only one such report a second is shown, "
+                                         "and the others are counted)\n"));
+    line = empty(LINE_SIZE);
+    format_json(&line, &event);
+    assert_json(&line);
+    line.text[line.length] = '\0';
+    cr_assert_not_null(strstr(line.text, ",\"ends_burst\":true,"));
 }
 
 Test(format, json_is_valid_whatever_the_bytes_and_however_small_the_room)
@@ -203,13 +223,13 @@ Test(format, times_are_what_the_c_library_says)
         strftime(head, sizeof head, "%Y-%m-%dT%H:%M:%S", &utc);
         snprintf(expected, sizeof expected, "%s.%03dZ", head, (int)(milliseconds % 1000));
         struct line line = empty(64);
-        format_time(&line, milliseconds);
+        date_write(&line, milliseconds);
         cr_assert_arr_eq(text, expected, line.length, "%s", expected);
         cr_assert_eq(line.length, strlen(expected));
 
         strftime(expected, sizeof expected, "<27>%b %e %H:%M:%S ", &utc);
         line = empty(64);
-        format_syslog_header(&line, LEVEL_ERR, milliseconds);
+        date_write_syslog_header(&line, LEVEL_ERR, milliseconds);
         cr_assert_arr_eq(text, expected, line.length, "%s", expected);
         cr_assert_eq(line.length, strlen(expected));
     }
@@ -218,9 +238,9 @@ Test(format, times_are_what_the_c_library_says)
 Test(format, levels_are_the_priorities_of_syslog)
 {
     static const char *const heads[] = {"<27>", "<28>", "<29>", "<30>", "<31>"};
-    for (enum level level = LEVEL_ERR; level <= LEVEL_DEBUG; level++) {
+    for (enum level level = LEVEL_ERR; level <= LEVEL_INFO; level++) {
         struct line line = empty(64);
-        format_syslog_header(&line, level, 0);
+        date_write_syslog_header(&line, level, 0);
         cr_assert_arr_eq(text, heads[level], 4);
     }
 }

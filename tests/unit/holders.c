@@ -1,7 +1,7 @@
-#include "holders.h"
+#include "lookup/holders.h"
 
 #include "deadline.h"
-#include "kernel.h"
+#include "guest/kernel.h"
 #include "namespace.h"
 #include "refuse.h"
 #include "skip.h"
@@ -557,9 +557,17 @@ Test(holders, without_a_port_or_a_known_protocol_there_is_no_question)
     holders_ask(&question, local, &any);
     holders_find(&question, &holders);
     cr_assert_eq(holders.source, HOLDERS_NO_QUESTION);
+}
+
+Test(holders, a_protocol_that_is_not_told_is_not_taken_for_another)
+{
+    struct holders holders;
+    const struct address any = at("0.0.0.0", PORT);
+    struct holders_question question;
     holders_ask(&question, -1, &any);
     holders_find(&question, &holders);
-    cr_assert_eq(holders.source, HOLDERS_NO_QUESTION);
+    cr_assert_eq(holders.source, HOLDERS_NO_PROTOCOL);
+    cr_assert_eq(holders.protocol_error, EBADF);
 }
 
 Test(holders, a_socket_of_another_network_namespace_is_not_looked_up_in_this_one)

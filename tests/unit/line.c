@@ -1,4 +1,4 @@
-#include "line.h"
+#include "guest/line.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

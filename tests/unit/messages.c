@@ -1,6 +1,6 @@
 /* docs/messages.md, of which the journal's catalogue is made, knows every event by its MESSAGE_ID.
  */
-#include "event.h"
+#include "explain/event.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -56,4 +56,24 @@ Test(messages, no_two_events_have_the_same_message_id)
             cr_assert_str_neq(event_message_id(kinds[i]), event_message_id(kinds[j]));
         }
     }
+}
+
+/* Of "bind-failed" there are as many causes as pages: the journal shows it with one line of them.
+ */
+Test(messages, the_catalogue_has_of_each_event_no_more_than_fits_below_a_line)
+{
+    enum { MOST_LINES = 20 };
+    char line[1024];
+    size_t entries = 0;
+    size_t lines = 0;
+    FILE *catalogue = popen(
+        "awk -f " SOURCE_FOLDER "/packaging/catalog.awk " SOURCE_FOLDER "/docs/messages.md", "r");
+    while (fgets(line, sizeof line, catalogue) != NULL) {
+        const bool begins = strncmp(line, "-- ", 3) == 0;
+        entries += begins;
+        lines = begins ? 0 : lines + 1;
+        cr_assert_leq(lines, MOST_LINES, "%s", line);
+    }
+    cr_assert_eq(pclose(catalogue), 0);
+    cr_assert_eq(entries, KINDS);
 }

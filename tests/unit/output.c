@@ -1,5 +1,6 @@
-/* cli/output.c: text of others made safe to show, tables, JSON. */
-#include "output.h"
+/* cli/terminal/output.c: text of others made safe to show, tables, JSON. */
+#include "terminal/output.h"
+#include "terminal/text.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
@@ -35,6 +36,50 @@ Test(printable, bytes_that_are_no_utf_8_are_escaped)
     expect_printable("\xed\xa0\x80", "\\xed\\xa0\\x80");
     expect_printable("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80");
     expect_printable("\xe2\x82", "\\xe2\\x82");
+}
+
+static void expect_word(const char *text, const char *expected)
+{
+    char *word = text_shell_word(text);
+    cr_assert_str_eq(word, expected);
+    free(word);
+}
+
+Test(shell_word, is_what_it_was_where_nothing_in_it_means_anything)
+{
+    expect_word("server1", "server1");
+    expect_word("/usr/bin/python3.11", "/usr/bin/python3.11");
+    expect_word("foo@1.service", "foo@1.service");
+}
+
+Test(shell_word, is_quoted_where_a_shell_would_read_more_than_a_word)
+{
+    expect_word("", "''");
+    expect_word("$(reboot);x", "'$(reboot);x'");
+    expect_word("a b", "'a b'");
+    expect_word("it's", "'it'\\''s'");
+    expect_word("dev-disk\\x2dA.service", "'dev-disk\\x2dA.service'");
+    expect_word("~", "'~'");
+    expect_word("a\033'\\\xc3\xa4\n", "$'a\\x1b\\'\\\\\\xc3\\xa4\\x0a'");
+}
+
+Test(shell_word, is_read_by_a_shell_as_the_text)
+{
+    enum { BYTES = 255 };
+    char text[BYTES + 1] = "";
+    char read[BYTES + 1] = "";
+    for (int i = 0; i < BYTES; i++) {
+        text[i] = (char)(i + 1);
+    }
+    char *word = text_shell_word(text);
+    char *command = output_format("printf %%s %s", word);
+    setenv("COMMAND", command, 1);
+    FILE *shell = popen("LC_ALL=C bash -c \"$COMMAND\"", "r");
+    cr_assert_eq(fread(read, 1, sizeof read, shell), BYTES);
+    pclose(shell);
+    cr_assert_arr_eq(read, text, BYTES);
+    free(command);
+    free(word);
 }
 
 Test(error, is_one_line_that_names_the_command, .init = cr_redirect_stderr)

@@ -1,6 +1,6 @@
-#include "owner.h"
+#include "lookup/owner.h"
 
-#include "kernel.h"
+#include "guest/kernel.h"
 #include "refuse.h"
 #include "skip.h"
 

@@ -1,6 +1,6 @@
-#include "proc_net.h"
+#include "lookup/proc_net.h"
 
-#include "kernel.h"
+#include "guest/kernel.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-#include "remote.h"
+#include "sockets/remote.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

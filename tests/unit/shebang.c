@@ -1,5 +1,6 @@
-/* cli/shebang.c: the first line of scripts, as load_script() in the kernel and env(1) read it. */
-#include "shebang.h"
+/* cli/program/shebang.c: the first line of scripts, as load_script() in the kernel and env(1) read
+ * it. */
+#include "program/shebang.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

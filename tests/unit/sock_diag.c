@@ -1,7 +1,7 @@
-#include "sock_diag.h"
+#include "lookup/sock_diag.h"
 
-#include "inet_diag.h"
-#include "kernel.h"
+#include "guest/kernel.h"
+#include "lookup/inet_diag.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>

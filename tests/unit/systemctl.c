@@ -1,5 +1,5 @@
-/* cli/systemctl.c: what systemctl prints, taken apart. */
-#include "systemctl.h"
+/* cli/unit/systemctl.c: what systemctl prints, taken apart. */
+#include "unit/systemctl.h"
 
 #include <criterion/criterion.h>
 

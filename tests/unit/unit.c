@@ -1,10 +1,11 @@
 /*
- * cli/unit.c and cli/unit_check.c on what real systemds have printed: tests/fixtures/systemctl/
- * has the output of "systemctl show" of systemd 247, 252, 257 and 262 for the same units.
+ * cli/unit/unit.c and cli/unit/unit_check.c on what real systemds have printed:
+ * tests/fixtures/systemctl/ has the output of "systemctl show" of systemd 247, 252, 257 and 262 for
+ * the same units.
  */
-#include "unit.h"
+#include "unit/unit.h"
 
-#include "unit_check.h"
+#include "unit/unit_check.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

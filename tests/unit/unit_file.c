@@ -1,5 +1,5 @@
-/* cli/unit_file.c: a variable in unit files and environment files, as systemd reads them. */
-#include "unit_file.h"
+/* cli/unit/unit_file.c: a variable in unit files and environment files, as systemd reads them. */
+#include "unit/unit_file.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "holders.h"
+#include "lookup/holders.h"
 
 #include "namespace.h"
 #include "refuse.h"

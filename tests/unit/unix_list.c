@@ -1,4 +1,4 @@
-#include "unix_list.h"
+#include "lookup/unix_list.h"
 
 #include <criterion/criterion.h>
 #include <linux/netlink.h>

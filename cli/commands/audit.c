@@ -1,0 +1,263 @@
+/*
+ * libreuse audit: every listening TCP socket of this network namespace, and whether the server that
+ * has it can be restarted at once.
+ */
+#include "command.h"
+#include "sockets/ephemeral.h"
+#include "sockets/survey.h"
+#include "terminal/output.h"
+
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static const char help[] =
+    "Usage: libreuse audit [--json]\n"
+    "\n"
+    "Lists every listening TCP socket of this network namespace: its process, whether\n"
+    "SO_REUSEADDR is set on it, whether libreuse.so is loaded, and what the next\n"
+    "restart of its server will be like:\n"
+    "\n"
+    "\"restarts cleanly\"   What the server leaves behind will not be in its way. After\n"
+    "                     \"libreuse arm\": if it is then started with \"libreuse run\".\n"
+    "                     \"(guard)\": libreuse guard sees to it.\n"
+    "\"next restart fails\" For up to 60 s if it closes a connection before its client\n"
+    "                     does, and for as long as a forked child still serves one.\n"
+    "\"lost port N\"        libreuse.so in it knows: bind() of port N had failed.\n"
+    "\"not known\"          With the reason.\n"
+    "\"(ephemeral)\"        A port that the kernel gives out: its own may be lost.\n"
+    "\n"
+    "      --json     for programs\n"
+    "  -h, --help     this text\n"
+    "  -V, --version  the version\n"
+    "\n"
+    "Sockets of other users' processes: only with CAP_SYS_PTRACE, and with Linux 5.6.\n"
+    "\n"
+    "Exit status: 0 all restart cleanly; 1 some do not; 2 wrong usage; 3 some could\n"
+    "not be judged, and the others restart cleanly.\n";
+
+static const char *yes_or_no(enum presence presence)
+{
+    static const char *const words[] = {
+        [PRESENCE_NO] = "no", [PRESENCE_YES] = "yes", [PRESENCE_UNKNOWN] = "?"};
+    return words[presence];
+}
+
+static const struct {
+    enum tone tone;
+    const char *words;
+    const char *json;
+} verdicts[VERDICTS] = {
+    [VERDICT_CLEAN] = {TONE_GOOD, "restarts cleanly", "restarts-cleanly"},
+    [VERDICT_FAILS] = {TONE_BAD, "next restart fails for up to 60 s", "next-restart-fails"},
+    [VERDICT_LOST] = {TONE_BAD, "lost its port", "lost-its-port"},
+    [VERDICT_UNKNOWN] = {TONE_WARNING, "not known", "not-known"},
+};
+
+/* Whoever has libreuse.so does not need the guard, and a listener that is not armed is not yet. */
+static bool is_clean_by_guard(const struct finding *finding)
+{
+    return finding->verdict == VERDICT_CLEAN && finding->is_guarded &&
+           finding->reuse_address == 1 && finding->shim == PRESENCE_NO;
+}
+
+static void add_row(struct table *table, const struct finding *finding)
+{
+    struct address local;
+    sockets_local(&finding->entry, &local);
+    char *address = sockets_address_text(&local);
+    table_cell(table, TONE_PLAIN, "%s%s", address, finding->ephemeral == 1 ? " (ephemeral)" : "");
+    free(address);
+    if (finding->user.pid == 0) {
+        table_cell(table, TONE_FAINT, "?");
+    } else if (finding->other_users == 0) {
+        table_cell(table, TONE_PLAIN, "%d", finding->user.pid);
+    } else {
+        table_cell(table, TONE_PLAIN, "%d +%zu", finding->user.pid, finding->other_users);
+    }
+    table_cell(table, TONE_PLAIN, "%s", finding->program != NULL ? finding->program : "?");
+    if (finding->reuse_address < 0) {
+        table_cell(table, TONE_FAINT, "?");
+    } else {
+        table_cell(table, TONE_PLAIN, "%s", finding->reuse_address == 1 ? "on" : "off");
+    }
+    table_cell(table, TONE_PLAIN, "%s", yes_or_no(finding->shim));
+    if (finding->has_lost) {
+        char *lost = loss_text(&finding->loss);
+        table_cell(table, TONE_BAD, "%s", lost);
+        free(lost);
+    } else if (is_clean_by_guard(finding)) {
+        table_cell(table, TONE_GOOD, "restarts cleanly (guard)");
+    } else if (finding->verdict == VERDICT_CLEAN && finding->reuse_address != 1) {
+        table_cell(table, TONE_GOOD, "restarts cleanly (SO_REUSEPORT)");
+    } else {
+        table_cell(table, verdicts[finding->verdict].tone, "%s", verdicts[finding->verdict].words);
+    }
+}
+
+/* Each reason once, with how many sockets it is about. */
+static void say_reasons(const struct survey *survey)
+{
+    for (size_t i = 0; i < survey->count; i++) {
+        const char *reason = survey->findings[i].reason;
+        size_t earlier = 0;
+        size_t same = 0;
+        for (size_t j = 0; j < survey->count && reason != NULL; j++) {
+            const char *other = survey->findings[j].reason;
+            if (other != NULL && strcmp(other, reason) == 0) {
+                earlier += j < i;
+                same++;
+                if (j < i) {
+                    break;
+                }
+            }
+        }
+        if (reason != NULL && earlier == 0) {
+            output_text(TONE_WARNING, "%zu not known: %s\n", same, reason);
+        }
+    }
+}
+
+static void say_ephemeral(const struct survey *survey)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < survey->count; i++) {
+        count += survey->findings[i].ephemeral == 1;
+    }
+    if (count > 0) {
+        output_text(TONE_WARNING, "%zu ephemeral: %s\n", count, ephemeral_meaning);
+    }
+}
+
+static void show_text(const struct survey *survey)
+{
+    static const char *const headings[] = {"LISTENS ON",   "PID",      "PROGRAM",
+                                           "SO_REUSEADDR", "LIBREUSE", "VERDICT"};
+    enum { COLUMNS = sizeof headings / sizeof headings[0] };
+    if (survey->count == 0) {
+        output_text(TONE_PLAIN, "no TCP socket listens in this network namespace\n");
+        return;
+    }
+    struct table *table = table_create(COLUMNS);
+    for (size_t i = 0; i < COLUMNS; i++) {
+        table_cell(table, TONE_HEADING, "%s", headings[i]);
+    }
+    for (size_t i = 0; i < survey->count; i++) {
+        add_row(table, &survey->findings[i]);
+    }
+    table_print_and_free(table);
+    output_text(TONE_PLAIN, "\n");
+    if (survey->verdicts[VERDICT_FAILS] > 0) {
+        output_text(TONE_BAD, "%zu of %zu will fail at the next restart",
+                    survey->verdicts[VERDICT_FAILS], survey->count);
+        output_text(TONE_PLAIN, "; before it: libreuse arm PORT; for good: libreuse run PROGRAM\n");
+    }
+    if (survey->verdicts[VERDICT_LOST] > 0) {
+        output_text(TONE_BAD, "%zu of %zu listen elsewhere than they had asked to",
+                    survey->verdicts[VERDICT_LOST], survey->count);
+        output_text(TONE_PLAIN, "; see: libreuse why PORT; then restart them\n");
+    }
+    say_reasons(survey);
+    if (survey->verdicts[VERDICT_CLEAN] == survey->count) {
+        output_text(TONE_GOOD, "all restart cleanly\n");
+    }
+    say_ephemeral(survey);
+}
+
+static void json_finding(struct json *json, const struct finding *finding)
+{
+    struct address local;
+    sockets_local(&finding->entry, &local);
+    char *listens_on = sockets_address_text(&local);
+    char ip[INET6_ADDRSTRLEN];
+    inet_ntop(local.as.any.sa_family,
+              local.as.any.sa_family == AF_INET ? (const void *)&local.as.in.sin_addr
+                                                : (const void *)&local.as.in6.sin6_addr,
+              ip, sizeof ip);
+    json_open_object(json, NULL);
+    json_string(json, "listens_on", listens_on);
+    json_string(json, "address", ip);
+    json_number(json, "port", finding->entry.facts.port);
+    json_ternary(json, "ephemeral_port", finding->ephemeral);
+    json_number(json, "uid", finding->entry.facts.uid);
+    if (finding->user.pid != 0) {
+        json_number(json, "pid", finding->user.pid);
+    } else {
+        json_null(json, "pid");
+    }
+    json_string(json, "program", finding->program);
+    json_number(json, "other_processes", (int64_t)finding->other_users);
+    json_ternary(json, "reuseaddr", finding->reuse_address);
+    json_ternary(json, "reuseport", finding->reuse_port);
+    if (finding->shim == PRESENCE_UNKNOWN) {
+        json_null(json, "libreuse");
+    } else {
+        json_boolean(json, "libreuse", finding->shim == PRESENCE_YES);
+    }
+    json_boolean(json, "guarded", finding->is_guarded);
+    json_string(json, "verdict", verdicts[finding->verdict].json);
+    json_string(json, "reason", finding->reason);
+    loss_json(finding->has_lost ? &finding->loss : NULL, json, "lost");
+    json_close(json);
+    free(listens_on);
+}
+
+static void show_json(const struct survey *survey)
+{
+    struct json json = {0};
+    json_open_object(&json, NULL);
+    json_open_array(&json, "listeners");
+    for (size_t i = 0; i < survey->count; i++) {
+        json_finding(&json, &survey->findings[i]);
+    }
+    json_close(&json);
+    json_open_object(&json, "summary");
+    json_number(&json, "listeners", (int64_t)survey->count);
+    json_number(&json, "restart_cleanly", (int64_t)survey->verdicts[VERDICT_CLEAN]);
+    json_number(&json, "fail", (int64_t)survey->verdicts[VERDICT_FAILS]);
+    json_number(&json, "lost", (int64_t)survey->verdicts[VERDICT_LOST]);
+    json_number(&json, "not_known", (int64_t)survey->verdicts[VERDICT_UNKNOWN]);
+    json_boolean(&json, "complete", survey->complete);
+    json_close(&json);
+    json_close(&json);
+}
+
+static int status_of(const struct survey *survey)
+{
+    if (survey->verdicts[VERDICT_FAILS] + survey->verdicts[VERDICT_LOST] > 0) {
+        return STATUS_FOUND;
+    }
+    return survey->verdicts[VERDICT_UNKNOWN] > 0 || !survey->complete ? STATUS_REFUSED
+                                                                      : STATUS_FINE;
+}
+
+int audit_command(int argc, char **argv)
+{
+    bool json;
+    const int ended = command_json_option(argc, argv, "audit", help, &json);
+    if (ended >= 0) {
+        return ended;
+    }
+    if (optind < argc) {
+        output_error("audit: %s: no argument was expected", argv[optind]);
+        return command_usage("audit");
+    }
+    struct survey survey;
+    if (!survey_make(&survey)) {
+        return STATUS_REFUSED;
+    }
+    if (json) {
+        show_json(&survey);
+    } else {
+        show_text(&survey);
+    }
+    if (!survey.complete) {
+        output_error(
+            "audit: there was no time to list all sockets, or data was lost: run it again");
+    }
+    const int status = status_of(&survey);
+    survey_free(&survey);
+    return status;
+}

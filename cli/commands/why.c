@@ -1,0 +1,357 @@
+/*
+ * libreuse why: would a bind() of this port work now? It is really tried, without and with
+ * SO_REUSEADDR, on sockets that never listen and are closed at once. Who is in the way is what the
+ * shim's report would say.
+ */
+#include "command.h"
+#include "explain/explain.h"
+#include "guest/kernel.h"
+#include "sockets/port_sockets.h"
+#include "sockets/socket_list.h"
+#include "sockets/survey.h"
+#include "sockets/target.h"
+#include "sockets/trial.h"
+#include "terminal/output.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: libreuse why [--udp] [--wait] [--json] [ADDRESS:]PORT\n"
+    "\n"
+    "Tries whether bind() of this port would work now in this network namespace,\n"
+    "without and with SO_REUSEADDR; says who holds it, when it will be free, and what\n"
+    "to do. ADDRESS is an IPv4 address, an IPv6 address in brackets, or *; without\n"
+    "it, 0.0.0.0 and [::] are tried. PORT may be a service's name; udp/PORT is UDP.\n"
+    "\n"
+    "      --udp      a UDP port\n"
+    "      --wait     wait until it is free, with a countdown on a terminal\n"
+    "      --json     for programs\n"
+    "  -h, --help     this text\n"
+    "  -V, --version  the version\n"
+    "\n"
+    "The sockets that try never listen and are closed at once. Processes of other\n"
+    "users can only be seen with CAP_SYS_PTRACE.\n"
+    "\n"
+    "A program that libreuse.so knows to have lost this port is named, too.\n"
+    "\n"
+    "Exit status: 0 free; 1 held, or lost by a program that listens elsewhere (not\n"
+    "with --wait), or bind() fails for another reason; 2 wrong usage; 3 not permitted\n"
+    "to try.\n";
+
+static char *error_text(int error)
+{
+    char text[32];
+    struct line line = {.text = text, .size = sizeof text};
+    explain_name(&line, error);
+    return output_format("%.*s", (int)line.length, text);
+}
+
+static void add_result(struct table *table, int error)
+{
+    char *name = error_text(error);
+    if (error == 0) {
+        table_cell(table, TONE_GOOD, "works");
+    } else {
+        table_cell(table, TONE_BAD, "%s", name);
+    }
+    free(name);
+}
+
+static void show_trials(const struct trial_target *target, const struct trials *trials)
+{
+    const bool is_tcp = target->protocol == IPPROTO_TCP;
+    struct table *table = table_create(is_tcp ? 3 : 2);
+    table_cell(table, TONE_HEADING, "ADDRESS");
+    table_cell(table, TONE_HEADING, "BIND");
+    if (is_tcp) {
+        table_cell(table, TONE_HEADING, "WITH SO_REUSEADDR");
+    }
+    for (size_t i = 0; i < trials->count; i++) {
+        const struct trial *trial = &trials->list[i];
+        const bool has_socket = trial->socket_error == 0;
+        char *address = sockets_address_text(&trial->asked);
+        table_cell(table, TONE_PLAIN, "%s", address);
+        add_result(table, has_socket ? trial->plain : trial->socket_error);
+        if (is_tcp) {
+            add_result(table, has_socket ? trial->reuse : trial->socket_error);
+        }
+        free(address);
+    }
+    table_print_and_free(table);
+}
+
+/* The part of a sentence that follows the address. */
+static const char *after_address(const struct trial *trial)
+{
+    char *address = sockets_address_text(&trial->asked);
+    const char *rest = trial->sentence + strlen(address);
+    free(address);
+    return rest;
+}
+
+static void say_trial(const struct trials *trials, size_t number, bool is_tcp)
+{
+    const struct trial *trial = &trials->list[number];
+    char *address = sockets_address_text(&trial->asked);
+    unsigned int seconds;
+    if (trial->socket_error != 0) {
+        output_text(TONE_PLAIN, "%s: no such socket can be made: %s\n", address,
+                    strerror(trial->socket_error));
+    } else if (trial->sentence == NULL) {
+        output_text(TONE_GOOD, "%s: free%s\n", address, is_tcp ? ", and nobody listens on it" : "");
+    } else if (number > 0 && trials->list[0].sentence != NULL &&
+               strcmp(after_address(trial), after_address(&trials->list[0])) == 0) {
+        output_text(TONE_PLAIN, "%s: the same\n", address);
+    } else {
+        output_text(TONE_PLAIN, "%s\n", trial->sentence);
+        if (trial->plain == EADDRINUSE && trial->reuse == 0) {
+            output_text(TONE_PLAIN,
+                        "%s: a program that does not set SO_REUSEADDR needs: libreuse run PROGRAM",
+                        address);
+            if (trial_is_free_in(trial, &seconds)) {
+                output_text(TONE_PLAIN, "; or it waits for %u s", seconds);
+            }
+            output_text(TONE_PLAIN, "\n");
+        }
+        if (trial->plain == EACCES || trial->plain == EPERM) {
+            output_text(TONE_PLAIN, "%s: not tried, then%s\n", address,
+                        geteuid() == 0 ? "" : "; run this as root to try");
+        }
+        if (trial->also != NULL) {
+            output_text(TONE_PLAIN, "%s: %s\n", address, trial->also);
+        }
+    }
+    free(address);
+}
+
+/* The listeners of programs that had asked for this port, as libreuse.so in them knows. */
+static size_t count_lost(const struct survey *survey, unsigned int port)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        count += finding->has_lost && address_port(&finding->loss.asked) == port;
+    }
+    return count;
+}
+
+static void say_lost(const struct survey *survey, unsigned int port)
+{
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        if (!finding->has_lost || address_port(&finding->loss.asked) != port) {
+            continue;
+        }
+        struct address local;
+        sockets_local(&finding->entry, &local);
+        char *address = sockets_address_text(&local);
+        char *lost = loss_text(&finding->loss);
+        char *program = output_printable(finding->program);
+        output_text(TONE_BAD, "%s[%d] %s, listens on %s\n", program, finding->user.pid, lost,
+                    address);
+        free(program);
+        free(lost);
+        free(address);
+    }
+}
+
+static void json_lost(const struct survey *survey, unsigned int port, struct json *json)
+{
+    json_open_array(json, "lost_by");
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        if (!finding->has_lost || address_port(&finding->loss.asked) != port) {
+            continue;
+        }
+        struct address local;
+        sockets_local(&finding->entry, &local);
+        json_open_object(json, NULL);
+        json_number(json, "pid", finding->user.pid);
+        json_string(json, "program", finding->program);
+        sockets_json_address(json, "listens_on", &local);
+        loss_json(&finding->loss, json, "lost");
+        json_close(json);
+    }
+    json_close(json);
+}
+
+static void show_text(const struct trial_target *target, const struct trials *trials,
+                      const struct survey *survey)
+{
+    show_trials(target, trials);
+    output_text(TONE_PLAIN, "\n");
+    for (size_t i = 0; i < trials->count; i++) {
+        say_trial(trials, i, target->protocol == IPPROTO_TCP);
+    }
+    say_lost(survey, target->port);
+    if (trials_status(target, trials) == STATUS_FINE) {
+        return;
+    }
+    struct port_sockets port;
+    port_sockets_list(target, trials, &port);
+    port_sockets_show(&port);
+    if (port_sockets_have_unknown(&port)) {
+        output_text(TONE_WARNING, "?: %s\n", processes_why_unknown(&port.processes));
+    }
+    port_sockets_free(&port);
+}
+
+static void json_error(struct json *json, const char *name, int error)
+{
+    char *text = error_text(error);
+    json_string(json, name, error == 0 ? "works" : text);
+    free(text);
+}
+
+static void json_trial(struct json *json, const struct trial_target *target,
+                       const struct trial *trial)
+{
+    const int missing = trial->socket_error;
+    json_open_object(json, NULL);
+    sockets_json_address(json, "address", &trial->asked);
+    json_error(json, "bind", missing != 0 ? missing : trial->plain);
+    if (target->protocol == IPPROTO_TCP) {
+        json_error(json, "bind_with_reuseaddr", missing != 0 ? missing : trial->reuse);
+    }
+    json_number(json, "holders", trial->holders.total);
+    json_number(json, "time_wait", trial->holders.count[STATE_TIME_WAIT]);
+    json_number(json, "time_wait_seconds", sockets_seconds(trial->holders.time_wait_ms));
+    json_string(json, "message", trial->sentence);
+    json_string(json, "held_by", trial->also);
+    json_close(json);
+}
+
+static void show_json(const struct trial_target *target, const struct trials *trials,
+                      const struct survey *survey)
+{
+    struct json json = {0};
+    struct port_sockets port;
+    port_sockets_list(target, trials, &port);
+    json_open_object(&json, NULL);
+    json_number(&json, "port", target->port);
+    json_string(&json, "protocol", target->protocol == IPPROTO_TCP ? "tcp" : "udp");
+    json_boolean(&json, "free", trials_status(target, trials) == STATUS_FINE);
+    json_open_array(&json, "addresses");
+    for (size_t i = 0; i < trials->count; i++) {
+        json_trial(&json, target, &trials->list[i]);
+    }
+    json_close(&json);
+    port_sockets_json(&port, &json);
+    json_lost(survey, target->port, &json);
+    json_close(&json);
+    port_sockets_free(&port);
+}
+
+/* "; free in 41 s": what the countdown says of the last of the addresses to become free. */
+static void show_countdown(const struct trial_target *target, const struct trials *trials,
+                           unsigned int waited)
+{
+    unsigned int longest = 0;
+    bool foreseen = true;
+    for (size_t i = 0; i < trials->count; i++) {
+        const struct trial *trial = &trials->list[i];
+        unsigned int seconds;
+        if (trial_counts(target, trial) && trial->plain != 0) {
+            foreseen = trial_is_free_in(trial, &seconds) && foreseen;
+            longest = seconds > longest ? seconds : longest;
+        }
+    }
+    if (foreseen) {
+        fprintf(stderr, "\rport %u: free in %u s\033[K", target->port, longest);
+    } else {
+        fprintf(stderr, "\rport %u: held; waiting for %u s\033[K", target->port, waited);
+    }
+}
+
+/* Tries again until the port is free, or will not become free by waiting. */
+static void wait_until_free(const struct trial_target *target, struct trials *trials)
+{
+    enum { TRIES_EACH_SECOND = 5 };
+    const bool on_terminal = isatty(STDERR_FILENO);
+    const struct timespec pause = {.tv_nsec = 1000000000 / TRIES_EACH_SECOND};
+    const int64_t start = kernel_milliseconds();
+    if (!on_terminal && trials_status(target, trials) == STATUS_FOUND) {
+        output_error("port %u: held; waiting until it is free", target->port);
+    }
+    for (unsigned int tries = 0; trials_status(target, trials) == STATUS_FOUND; tries++) {
+        if (on_terminal && tries % TRIES_EACH_SECOND == 0) {
+            show_countdown(target, trials, (unsigned int)((kernel_milliseconds() - start) / 1000));
+        }
+        nanosleep(&pause, NULL);
+        trials_free(trials);
+        trials_make(target, trials);
+    }
+    if (on_terminal) {
+        fputs("\r\033[K", stderr);
+    }
+}
+
+static int why(const struct trial_target *target, bool wait, bool json)
+{
+    struct trials trials;
+    trials_make(target, &trials);
+    if (wait) {
+        wait_until_free(target, &trials);
+    }
+    trials_explain(target, &trials);
+    struct survey survey = {0};
+    if (target->protocol == IPPROTO_TCP) {
+        survey_make(&survey);
+    }
+    int status = trials_status(target, &trials);
+    if (status == STATUS_FINE && !wait && count_lost(&survey, target->port) > 0) {
+        status = STATUS_FOUND; /* whoever waits for the port only wants to know that it is free */
+    }
+    if (json) {
+        show_json(target, &trials, &survey);
+    } else {
+        show_text(target, &trials, &survey);
+    }
+    survey_free(&survey);
+    trials_free(&trials);
+    return status;
+}
+
+int why_command(int argc, char **argv)
+{
+    enum { UDP = 1, WAIT, JSON };
+    static const struct option options[] = {
+        {"udp", no_argument, NULL, UDP},     {"wait", no_argument, NULL, WAIT},
+        {"json", no_argument, NULL, JSON},   {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'}, {0}};
+    bool wait = false;
+    bool json = false;
+    struct trial_target target = {.protocol = IPPROTO_TCP};
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "hV", options, NULL)) != -1;) {
+        switch (option) {
+        case UDP:
+            target.protocol = IPPROTO_UDP;
+            break;
+        case WAIT:
+            wait = true;
+            break;
+        case JSON:
+            json = true;
+            break;
+        default:
+            return command_common_option(option, "why", help, argv[optind - 1]);
+        }
+    }
+    if (argc - optind != 1) {
+        output_error("why: expected one [ADDRESS:]PORT");
+        return command_usage("why");
+    }
+    if (!target_socket(argv[optind], &target.address, &target.port, &target.protocol)) {
+        return command_usage("why");
+    }
+    return why(&target, wait, json);
+}

@@ -1,0 +1,38 @@
+/*
+ * Switches SO_REUSEADDR on, from outside, for the listeners of several processes and for the
+ * connections on their ports, in whatever network namespaces they are: what "libreuse guard" does
+ * once for those that have begun to listen before.
+ */
+#ifndef LIBREUSE_GROUP_ARMING_H
+#define LIBREUSE_GROUP_ARMING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A TCP listener that has the option now. */
+struct group_listener {
+    char *address;
+    unsigned int port;
+    int family;
+    uint64_t network; /* SO_NETNS_COOKIE; 0 where the kernel does not tell */
+    int pid;          /* a process that has it */
+    bool armed_now;
+    size_t time_wait; /* where it was armed now: sockets of its port that cannot be armed, ... */
+    uint32_t time_wait_ms; /* ... and the longest time that one of them has left */
+};
+
+struct group_arming {
+    struct group_listener *listeners; /* each socket once */
+    size_t count;
+    size_t armed;   /* listeners that were armed now */
+    size_t refused; /* listeners that could not be reached or armed */
+    int error;      /* why the first of them could not */
+};
+
+/* Looks through these processes. The caller frees the result with group_arming_free(). */
+void group_arm(struct group_arming *arming, const int *pids, size_t count);
+
+void group_arming_free(struct group_arming *arming);
+
+#endif

@@ -1,0 +1,175 @@
+#include "port_sockets.h"
+
+#include "explain/explain.h"
+#include "terminal/output.h"
+
+#include <stdlib.h>
+
+static bool is_met(const struct trials *trials, const struct entry *entry)
+{
+    for (size_t i = 0; i < trials->count; i++) {
+        const struct trial *trial = &trials->list[i];
+        if (trial->socket_error == 0 && trial->plain != 0 &&
+            claim_overlap(&trial->question.claim, &entry->facts.claim) != OVERLAP_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int compare_entries(const void *one, const void *other)
+{
+    const struct listed *a = &((const struct entry *)one)->facts;
+    const struct listed *b = &((const struct entry *)other)->facts;
+    if (a->state != b->state) {
+        return a->state < b->state ? -1 : 1;
+    }
+    return (a->remaining_ms < b->remaining_ms) - (a->remaining_ms > b->remaining_ms);
+}
+
+void port_sockets_list(const struct trial_target *target, const struct trials *trials,
+                       struct port_sockets *port)
+{
+    struct sockets *sockets = &port->sockets;
+    sockets_list(sockets, target->protocol, target->port, SOCKETS_IN_ANY);
+    size_t met = 0;
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (is_met(trials, &sockets->entries[i])) {
+            sockets->entries[met++] = sockets->entries[i];
+        }
+    }
+    sockets->count = met;
+    if (met > 0) {
+        qsort(sockets->entries, met, sizeof sockets->entries[0], compare_entries);
+    }
+    processes_find_of(&port->processes, sockets);
+}
+
+void port_sockets_free(struct port_sockets *port)
+{
+    sockets_free(&port->sockets);
+    processes_free(&port->processes);
+}
+
+static void add_owner(struct table *table, const struct entry *entry,
+                      const struct processes *processes)
+{
+    size_t count;
+    const struct user *users = processes_users(processes, entry->facts.inode, &count);
+    if (users == NULL) {
+        const char *unknown = entry->facts.inode == 0 ? "" : "?";
+        for (int i = 0; i < 3; i++) {
+            table_cell(table, TONE_FAINT, "%s", unknown);
+        }
+        return;
+    }
+    char *program = process_program(users->pid);
+    const size_t others = processes_in(users, count) - 1;
+    if (others == 0) {
+        table_cell(table, TONE_PLAIN, "%d", users->pid);
+    } else {
+        table_cell(table, TONE_PLAIN, "%d +%zu", users->pid, others);
+    }
+    table_cell(table, TONE_PLAIN, "%s", program);
+    table_cell(table, TONE_PLAIN, "%d", users->fd);
+    free(program);
+}
+
+enum { MOST_ROWS = 20 };
+
+void port_sockets_show(const struct port_sockets *port)
+{
+    static const char *const headings[] = {"STATE",   "LOCAL", "PEER",   "PID",
+                                           "PROGRAM", "FD",    "FREE IN"};
+    enum { COLUMNS = sizeof headings / sizeof headings[0], FD = 5, FREE_IN = 6 };
+    const struct sockets *sockets = &port->sockets;
+    if (sockets->count == 0) {
+        return;
+    }
+    struct table *table = table_create(COLUMNS);
+    for (size_t i = 0; i < COLUMNS; i++) {
+        table_cell(table, TONE_HEADING, "%s", headings[i]);
+    }
+    table_align_right(table, FD);
+    table_align_right(table, FREE_IN);
+    for (size_t i = 0; i < sockets->count && i < MOST_ROWS; i++) {
+        const struct entry *entry = &sockets->entries[i];
+        struct address local;
+        struct address peer;
+        sockets_local(entry, &local);
+        sockets_peer(entry, &peer);
+        char *local_text = sockets_address_text(&local);
+        char *peer_text = sockets_address_text(&peer);
+        table_cell(table, TONE_PLAIN, "%s", explain_state_name(entry->facts.state));
+        table_cell(table, TONE_PLAIN, "%s", local_text);
+        table_cell(table, TONE_PLAIN, "%s", peer_text);
+        add_owner(table, entry, &port->processes);
+        if (entry->facts.timed) {
+            table_cell(table, TONE_PLAIN, "%u s", sockets_seconds(entry->facts.remaining_ms));
+        } else {
+            table_cell(table, TONE_PLAIN, "%s", "");
+        }
+        free(local_text);
+        free(peer_text);
+    }
+    output_text(TONE_PLAIN, "\n");
+    table_print_and_free(table);
+    if (sockets->count > MOST_ROWS) {
+        output_text(TONE_FAINT, "... and %zu more\n", sockets->count - MOST_ROWS);
+    }
+}
+
+/* Whether a socket is there whose process is not known, though it has one. */
+bool port_sockets_have_unknown(const struct port_sockets *port)
+{
+    for (size_t i = 0; i < port->sockets.count; i++) {
+        size_t count;
+        const uint64_t inode = port->sockets.entries[i].facts.inode;
+        if (inode != 0 && processes_users(&port->processes, inode, &count) == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void json_socket(struct json *json, const struct entry *entry,
+                        const struct processes *processes)
+{
+    struct address local;
+    struct address peer;
+    size_t count;
+    sockets_local(entry, &local);
+    sockets_peer(entry, &peer);
+    const struct user *users = processes_users(processes, entry->facts.inode, &count);
+    json_open_object(json, NULL);
+    json_string(json, "state", explain_state_name(entry->facts.state));
+    sockets_json_address(json, "local", &local);
+    sockets_json_address(json, "peer", &peer);
+    if (users != NULL) {
+        char *program = process_program(users->pid);
+        json_number(json, "pid", users->pid);
+        json_string(json, "program", program);
+        json_number(json, "fd", users->fd);
+        free(program);
+    } else {
+        json_null(json, "pid");
+        json_null(json, "program");
+        json_null(json, "fd");
+    }
+    json_number(json, "processes", (int64_t)processes_in(users, count));
+    if (entry->facts.timed) {
+        json_number(json, "seconds_left", sockets_seconds(entry->facts.remaining_ms));
+    } else {
+        json_null(json, "seconds_left");
+    }
+    json_close(json);
+}
+
+void port_sockets_json(const struct port_sockets *port, struct json *json)
+{
+    json_open_array(json, "sockets");
+    for (size_t i = 0; i < port->sockets.count; i++) {
+        json_socket(json, &port->sockets.entries[i], &port->processes);
+    }
+    json_close(json);
+}

@@ -1,0 +1,73 @@
+/*
+ * Which processes have sockets open, by what /proc shows to the caller, and what kind of process
+ * each is.
+ */
+#ifndef LIBREUSE_PROCESSES_H
+#define LIBREUSE_PROCESSES_H
+
+#include "socket_list.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A descriptor of a process that is one of the wanted sockets. */
+struct user {
+    uint64_t inode;
+    int pid; /* as /proc numbers it */
+    int fd;
+};
+
+struct processes {
+    struct user *users; /* by inode, then pid, then descriptor */
+    size_t count;
+    size_t room;
+    size_t forbidden; /* processes that may not be looked into */
+    int proc_error;   /* the errno with which /proc could not be read, 0 */
+};
+
+/*
+ * Looks for these sockets in every process; their inodes come back in ascending order. The caller
+ * frees the result with processes_free().
+ */
+void processes_find(struct processes *processes, uint64_t *inodes, size_t count);
+
+/* The same for the sockets of a list. */
+void processes_find_of(struct processes *processes, const struct sockets *sockets);
+
+void processes_free(struct processes *processes);
+
+/* The users of one socket, and how many descriptors that are; NULL where none is known. */
+const struct user *processes_users(const struct processes *processes, uint64_t inode,
+                                   size_t *count);
+
+/* How many different processes there are among these users. */
+size_t processes_in(const struct user *users, size_t count);
+
+/*
+ * Why a socket that has an inode has no user here, as a text for a person: the process may not be
+ * looked into, is in another PID namespace, or it is the kernel's own socket.
+ */
+const char *processes_why_unknown(const struct processes *processes);
+
+/* The process's name, comm; "?" where it cannot be read. The caller frees it. */
+char *process_program(int pid);
+
+/* Whether a file named libreuse.so, of whatever version or folder, is mapped into the process. */
+enum presence { PRESENCE_NO, PRESENCE_YES, PRESENCE_UNKNOWN };
+
+enum presence process_has_shim(int pid);
+
+/*
+ * The same of one line of /proc/PID/maps, whose last field is the path, and " (deleted)" where that
+ * is gone. The line's end is cut off.
+ */
+bool process_maps_shim(char *line);
+
+/* Whether the process is in the caller's network namespace. */
+enum presence process_is_in_this_network(int pid);
+
+/* Whether /proc has the process. */
+bool process_exists(int pid);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Every listening TCP socket of this network namespace, and whether the server that has it can be
+ * restarted at once. That follows from the socket itself: what it accepts inherits SO_REUSEADDR, or
+ * does not.
+ */
+#ifndef LIBREUSE_SURVEY_H
+#define LIBREUSE_SURVEY_H
+
+#include "losses.h"
+#include "processes.h"
+#include "socket_list.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum verdict { VERDICT_CLEAN, VERDICT_FAILS, VERDICT_LOST, VERDICT_UNKNOWN, VERDICTS };
+
+struct finding {
+    struct entry entry;
+    struct user user; /* the first; pid 0: nobody is known to have it */
+    size_t other_users;
+    char *program;      /* of the first user; NULL */
+    enum presence shim; /* in the first user */
+    int reuse_address;  /* 0, 1; -1: could not be read */
+    int reuse_port;
+    int ephemeral;    /* 1, 0; -1: not known */
+    bool is_guarded;  /* the first user's control group is under a guard */
+    bool has_lost;    /* it is not where its program had asked to be... */
+    struct loss loss; /* ...as libreuse.so in it knows */
+    enum verdict verdict;
+    char *reason; /* why it could not be read; NULL */
+};
+
+struct survey {
+    struct finding *findings;
+    size_t count;
+    size_t verdicts[VERDICTS];
+    bool complete;
+};
+
+/* False, and the reason is said, where they cannot be listed. Else survey_free() frees it. */
+bool survey_make(struct survey *survey);
+
+void survey_free(struct survey *survey);
+
+#endif

@@ -1,0 +1,215 @@
+#include "trial.h"
+
+#include "explain/event.h"
+#include "explain/explain.h"
+#include "processes.h"
+#include "socket_list.h"
+#include "terminal/exit_status.h"
+#include "terminal/output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int new_socket(const struct trial_target *target, const struct address *address)
+{
+    const int type = target->protocol == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
+    return socket(address->as.any.sa_family, type | SOCK_CLOEXEC, target->protocol);
+}
+
+static int bind_error(int fd, const struct address *address)
+{
+    return bind(fd, &address->as.any, address->length) == 0 ? 0 : errno;
+}
+
+/* The errno of bind() on a socket with SO_REUSEADDR. */
+static int try_with_reuse(const struct trial_target *target, const struct address *address)
+{
+    const int on = 1;
+    const int fd = new_socket(target, address);
+    if (fd < 0) {
+        return errno;
+    }
+    const int error = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0
+                          ? bind_error(fd, address)
+                          : errno;
+    close(fd);
+    return error;
+}
+
+static char *event_text(const struct event *event,
+                        void (*explain)(struct line *line, const struct event *event))
+{
+    char text[LINE_SIZE];
+    struct line line = {.text = text, .size = sizeof text};
+    explain(&line, event);
+    return output_format("%.*s", (int)line.length, text);
+}
+
+/* The shim's sentence about a bind() that failed on this socket. */
+static void explain(const struct trial_target *target, struct trial *trial)
+{
+    const bool held = trial->plain == EADDRINUSE;
+    struct event event = {.kind = EVENT_BIND_FAILED,
+                          .fd = trial->fd,
+                          .is_trial = true,
+                          .error = trial->plain,
+                          .rescue = RESCUE_NO_USE,
+                          .address = &trial->asked,
+                          .holders = held ? &trial->holders : NULL};
+    if (target->protocol == IPPROTO_UDP) {
+        event.rescue = RESCUE_NOT_TCP;
+    } else if (held && trial->reuse == 0) {
+        event.kind = EVENT_RESCUED;
+    }
+    trial->sentence = event_text(&event, explain_event);
+    if (!held && trial->holders.total > 0) {
+        event.error = EADDRINUSE;
+        event.rescue = RESCUE_DRY_RUN; /* nothing is known of what SO_REUSEADDR would do */
+        event.holders = &trial->holders;
+        trial->also = event_text(&event, explain_holders);
+    }
+}
+
+static void try_address(const struct trial_target *target, struct trial *trial)
+{
+    const int fd = new_socket(target, &trial->asked);
+    trial->fd = -1;
+    if (fd < 0) {
+        trial->socket_error = errno;
+        return;
+    }
+    trial->plain = bind_error(fd, &trial->asked);
+    if (trial->plain == 0) {
+        close(fd);
+        return;
+    }
+    trial->fd = fd;
+    trial->reuse = trial->plain == EADDRINUSE && target->protocol == IPPROTO_TCP
+                       ? try_with_reuse(target, &trial->asked)
+                       : trial->plain;
+    holders_ask(&trial->question, fd, &trial->asked);
+    holders_find(&trial->question, &trial->holders);
+}
+
+void trials_make(const struct trial_target *target, struct trials *trials)
+{
+    *trials = (struct trials){0};
+    const in_port_t port = htons((uint16_t)target->port);
+    if (target->address.length > 0) {
+        trials->list[trials->count++].asked = target->address;
+    } else {
+        struct address *ipv4 = &trials->list[trials->count++].asked;
+        struct address *ipv6 = &trials->list[trials->count++].asked;
+        ipv4->length = sizeof ipv4->as.in;
+        ipv4->as.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+        ipv6->length = sizeof ipv6->as.in6;
+        ipv6->as.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+    }
+    for (size_t i = 0; i < trials->count; i++) {
+        try_address(target, &trials->list[i]);
+    }
+}
+
+/*
+ * The owner of the socket that is named. The shim's own search ends after a moment, because a
+ * program waits for it; here there is time to look at every process.
+ */
+static void find_owner(struct holder *named)
+{
+    struct processes processes;
+    size_t count;
+    struct owner *owner = &named->owner;
+    if (named->inode == 0) {
+        owner->search = OWNER_NONE;
+        return;
+    }
+    processes_find(&processes, &named->inode, 1);
+    const struct user *users = processes_users(&processes, named->inode, &count);
+    if (users != NULL) {
+        char *program = process_program(users->pid);
+        *owner = (struct owner){.search = OWNER_FOUND, .pid = users->pid, .fd = users->fd};
+        memcpy(owner->program, program, strnlen(program, sizeof owner->program - 1));
+        free(program);
+    } else if (processes.proc_error != 0) {
+        owner->search = OWNER_NO_PROC;
+    } else {
+        owner->search = processes.forbidden > 0 ? OWNER_FORBIDDEN : OWNER_HIDDEN;
+    }
+    processes_free(&processes);
+}
+
+void trials_explain(const struct trial_target *target, struct trials *trials)
+{
+    const struct holder *last = NULL;
+    for (size_t i = 0; i < trials->count; i++) {
+        struct trial *trial = &trials->list[i];
+        struct holder *named = &trial->holders.named;
+        if (trial->fd < 0) {
+            continue;
+        }
+        if (last != NULL && trial->holders.total > 0 && named->inode == last->inode) {
+            named->owner = last->owner;
+        } else if (trial->holders.total > 0) {
+            find_owner(named);
+            last = named;
+        }
+        explain(target, trial);
+    }
+}
+
+void trials_free(struct trials *trials)
+{
+    for (size_t i = 0; i < trials->count; i++) {
+        struct trial *trial = &trials->list[i];
+        free(trial->sentence);
+        free(trial->also);
+        if (trial->fd >= 0) {
+            close(trial->fd);
+        }
+    }
+    trials->count = 0;
+}
+
+/* A host without IPv6 is no reason to say that [::] is held, when nobody has asked for it. */
+bool trial_counts(const struct trial_target *target, const struct trial *trial)
+{
+    const bool is_missing = trial->socket_error != 0 || trial->plain == EADDRNOTAVAIL;
+    return target->address.length > 0 || !is_missing;
+}
+
+static int status_of_trial(const struct trial *trial)
+{
+    const bool not_permitted = trial->plain == EACCES || trial->plain == EPERM;
+    if (trial->socket_error != 0) {
+        return STATUS_REFUSED;
+    }
+    if (trial->plain == 0) {
+        return STATUS_FINE;
+    }
+    return not_permitted && trial->holders.total == 0 ? STATUS_REFUSED : STATUS_FOUND;
+}
+
+/* What was found goes before what could not be tried. */
+int trials_status(const struct trial_target *target, const struct trials *trials)
+{
+    int status = STATUS_FINE;
+    for (size_t i = 0; i < trials->count; i++) {
+        const struct trial *trial = &trials->list[i];
+        const int its_status = trial_counts(target, trial) ? status_of_trial(trial) : STATUS_FINE;
+        if (status != STATUS_FOUND && its_status != STATUS_FINE) {
+            status = its_status;
+        }
+    }
+    return status;
+}
+
+/* When a program that does not set SO_REUSEADDR gets the port, where that can be foreseen. */
+bool trial_is_free_in(const struct trial *trial, unsigned int *seconds)
+{
+    const struct holders *holders = &trial->holders;
+    *seconds = sockets_seconds(holders->time_wait_ms);
+    return holders->total > 0 && holders->complete &&
+           holders->total == holders->count[STATE_TIME_WAIT];
+}

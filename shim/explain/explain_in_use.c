@@ -1,0 +1,267 @@
+/* EADDRINUSE: who holds the address, and what can be done about it. */
+#include "explain.h"
+#include "in_use.h"
+
+#include "guest/kernel.h"
+#include "lookup/holders.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+
+static const char *const state_names[STATES] = {
+    [STATE_LISTEN] = "LISTEN",           [STATE_BOUND] = "bound",
+    [STATE_ESTABLISHED] = "ESTABLISHED", [STATE_CLOSE_WAIT] = "CLOSE_WAIT",
+    [STATE_SYN_SENT] = "SYN_SENT",       [STATE_FIN_WAIT1] = "FIN_WAIT1",
+    [STATE_FIN_WAIT2] = "FIN_WAIT2",     [STATE_CLOSING] = "CLOSING",
+    [STATE_LAST_ACK] = "LAST_ACK",       [STATE_TIME_WAIT] = "TIME_WAIT",
+    [STATE_SYN_RECV] = "SYN_RECV",
+};
+
+const char *explain_state_name(enum state state)
+{
+    return state_names[state];
+}
+
+/* 1 TIME_WAIT socket; 2 ESTABLISHED and 3 TIME_WAIT sockets */
+void explain_counts(struct line *line, const struct holders *holders)
+{
+    unsigned int left = holders->total;
+    if (!holders->complete) {
+        line_text(line, "at least ");
+    }
+    for (unsigned int state = 0; state < STATES; state++) {
+        if (holders->count[state] > 0) {
+            left -= holders->count[state];
+            line_number(line, holders->count[state]);
+            line_text(line, " ");
+            line_text(line, state_names[state]);
+            line_text(line, left == 0 ? "" : " and ");
+        }
+    }
+    line_text(line, holders->total == 1 ? " socket" : " sockets");
+}
+
+/* nginx[811] */
+void explain_owner(struct line *line, const struct holder *holder)
+{
+    static const char *const unknown[] = {
+        [OWNER_NOT_SOUGHT] = "", /* never shown */
+        [OWNER_FOUND] = "",
+        [OWNER_NONE] = "no process any more",
+        [OWNER_FORBIDDEN] = "a process that may not be looked into",
+        [OWNER_HIDDEN] = "a socket of no process that can be seen from here",
+        [OWNER_TIME_UP] = "a process that was not found in time",
+        [OWNER_NO_PROC] = "a process that cannot be looked up, without /proc",
+    };
+    const struct owner *owner = &holder->owner;
+    if (owner->search != OWNER_FOUND) {
+        line_text(line, unknown[owner->search]);
+        if (owner->search != OWNER_NONE) {
+            line_text(line, " (uid ");
+            line_number(line, holder->uid);
+            line_text(line, ")");
+        }
+        return;
+    }
+    if (owner->this_process) {
+        line_text(line, "this very process");
+        return;
+    }
+    line_escaped(line, owner->program, strlen(owner->program));
+    line_text(line, "[");
+    line_number(line, (unsigned int)owner->pid);
+    line_text(line, "]");
+}
+
+void in_use_descriptor(struct line *line, const struct holder *holder)
+{
+    if (holder->owner.search == OWNER_FOUND) {
+        line_text(line, " (fd ");
+        line_number(line, (unsigned int)holder->owner.fd);
+        line_text(line, ")");
+    }
+}
+
+/* An IPv6 socket that stands in the way of an IPv4 address. */
+static bool covers_ipv4(const struct holder *holder, const struct address *asked)
+{
+    return asked->as.any.sa_family == AF_INET && holder->local.as.any.sa_family == AF_INET6 &&
+           IN6_IS_ADDR_UNSPECIFIED(&holder->local.as.in6.sin6_addr);
+}
+
+/* The same the other way round. */
+static bool is_covered_by_ipv6(const struct holder *holder, const struct address *asked)
+{
+    return asked->as.any.sa_family == AF_INET6 && holder->local.as.any.sa_family == AF_INET &&
+           IN6_IS_ADDR_UNSPECIFIED(&asked->as.in6.sin6_addr);
+}
+
+/* Without netlink nothing tells whether IPV6_V6ONLY is set. */
+static void write_cover(struct line *line, const struct event *event)
+{
+    line_text(line, event->holders->source == HOLDERS_BY_SOCK_DIAG
+                        ? ", which takes IPv4, too, because IPV6_V6ONLY is not set on it"
+                        : ", which takes IPv4, too, unless IPV6_V6ONLY is set on it");
+}
+
+/* Pid 1 is not to be stopped: it is systemd, or the main program of a container. */
+static void write_what_to_do_with(struct line *line, const struct owner *owner)
+{
+    static const char service_manager[] = "systemd";
+    if (owner->search == OWNER_HIDDEN) {
+        line_text(line, "; it is in another PID namespace, on its way between two processes, in "
+                        "io_uring, or the kernel's own: move one of the two to another port");
+    } else if (owner->search != OWNER_FOUND) {
+        line_text(line, owner->search == OWNER_FORBIDDEN || owner->search == OWNER_TIME_UP
+                            ? "; as root, libreuse why names it; or move one of the two to another "
+                              "port"
+                            : "; move one of the two to another port");
+    } else if (strcmp(owner->program, service_manager) == 0) {
+        line_text(line, "; systemd holds it for a socket unit: see systemctl list-sockets; stop "
+                        "that .socket, or let its service take the socket that is passed to it");
+    } else if (owner->pid == 1) {
+        line_text(line, "; it is pid 1: move one of the two to another port");
+    } else {
+        line_text(line, "; stop that one, or move one of the two to another port");
+    }
+}
+
+static void write_what_to_do(struct line *line, const struct event *event)
+{
+    const struct holder *holder = &event->holders->named;
+    const bool covers = covers_ipv4(holder, event->address);
+    if (covers) {
+        write_cover(line, event);
+    }
+    if (!holder->owner.this_process) {
+        write_what_to_do_with(line, &holder->owner);
+    } else if (covers || is_covered_by_ipv6(holder, event->address)) {
+        line_text(line, "; set IPV6_V6ONLY before [::] is bound, or bind only one of the two");
+    } else {
+        line_text(line, "; close that socket first, or bind another address");
+    }
+}
+
+/* Where only /proc can be read, a bound socket may be the real holder, or hold the port as well. */
+void in_use_doubt(struct line *line, const struct holders *holders)
+{
+    if (!holders->bound_seen) {
+        line_text(line, " (or by a socket that is bound and does not listen, which cannot be seen "
+                        "here)");
+    }
+}
+
+static void explain_listener(struct line *line, const struct event *event)
+{
+    const struct holder *holder = &event->holders->named;
+    line_text(line, "held by ");
+    explain_owner(line, holder);
+    line_text(line, " listening on ");
+    address_write(line, &holder->local);
+    in_use_descriptor(line, holder);
+    if (event->holders->unsure > 0) {
+        in_use_doubt(line, event->holders);
+    }
+    write_what_to_do(line, event);
+}
+
+static void explain_bound(struct line *line, const struct event *event)
+{
+    const struct holder *holder = &event->holders->named;
+    line_text(line, "held by ");
+    explain_owner(line, holder);
+    line_text(line, ", bound to ");
+    address_write(line, &holder->local);
+    in_use_descriptor(line, holder);
+    if (event->rescue != RESCUE_NOT_TCP) {
+        line_text(line, " and not listening");
+        if (!holder->owner.this_process) {
+            line_text(line, ": a server that is about to, a port that serves as a lock, or a "
+                            "client with a fixed source port");
+        }
+    }
+    write_what_to_do(line, event);
+}
+
+static void explain_not_seen(struct line *line, const struct event *event)
+{
+    const struct holders *holders = event->holders;
+    line_text(line, "no holder can be seen: it is gone by now");
+    if (!holders->bound_seen) {
+        line_text(line, ", or it is bound and does not listen, which this kernel or /proc does not "
+                        "show");
+    }
+    if (!holders->complete) {
+        line_text(line, kernel_milliseconds() == 0
+                            ? ", or it was not listed, because the clock is refused"
+                            : ", or there was no time to list all");
+    }
+}
+
+static void explain_no_look_up(struct line *line, const struct event *event)
+{
+    const struct holders *holders = event->holders;
+    line_text(line, "another socket holds the address; which one could not be looked up: ");
+    if (holders->source == HOLDERS_REFUSED) {
+        line_text(line, "netlink says ");
+        explain_name(line, holders->netlink_error);
+        line_text(line, ", /proc/net says ");
+        explain_name(line, holders->proc_error);
+    } else if (holders->source == HOLDERS_NO_PROTOCOL) {
+        line_text(line, "getsockopt(2) of the socket's protocol says ");
+        explain_name(line, holders->protocol_error);
+        line_text(line, ", as a filter may");
+    } else if (holders->source == HOLDERS_OTHER_NETWORK) {
+        line_text(line, "the socket is of another network namespace");
+    } else {
+        line_text(line, "only TCP, UDP and AF_UNIX can be");
+    }
+}
+
+/* AF_UNIX: a path, or a name in the abstract space. */
+static void explain_unix(struct line *line, const struct event *event)
+{
+    static const char *const files[] = {
+        [FILE_NOT_ASKED] = "a socket that cannot be seen has this name",
+        [FILE_IN_USE] = "a socket is bound to this file, in another network namespace or unseen",
+        [FILE_LEFT_OVER] = "the file is a leftover of a process that has ended: no socket is bound "
+                           "to it, and it can be removed",
+        [FILE_UNSURE] = "there is a socket's file already; whether a socket is bound to it may not "
+                        "be found out from here",
+        [FILE_NO_SOCKET] = "there is a file already, and it is not a socket: choose another path",
+        [FILE_UNREACHABLE] = "there was a file, which cannot be looked at or is gone by now",
+    };
+    const struct holders *holders = event->holders;
+    if (holders->total == 0 || holders->file == FILE_LEFT_OVER) {
+        line_text(line, files[holders->file]);
+        return;
+    }
+    line_text(line, "held by ");
+    explain_owner(line, &holders->named);
+    line_text(line,
+              holders->named.state == STATE_LISTEN ? ", which listens on it" : ", bound to it");
+    in_use_descriptor(line, &holders->named);
+}
+
+void explain_holders(struct line *line, const struct event *event)
+{
+    const struct holders *holders = event->holders;
+    if (event->address->as.any.sa_family == AF_UNIX && holders->source != HOLDERS_OTHER_NETWORK) {
+        explain_unix(line, event);
+        return;
+    }
+    if (holders->source != HOLDERS_BY_SOCK_DIAG && holders->source != HOLDERS_BY_PROC) {
+        explain_no_look_up(line, event);
+    } else if (holders->total == 0) {
+        explain_not_seen(line, event);
+    } else if (holders->named.state == STATE_LISTEN) {
+        explain_listener(line, event);
+    } else if (holders->named.state == STATE_BOUND || event->rescue == RESCUE_NOT_TCP) {
+        explain_bound(line, event);
+    } else if (holders->named.inode != 0) {
+        in_use_connection(line, event);
+    } else {
+        in_use_remains(line, event);
+    }
+}

@@ -1,0 +1,253 @@
+#include "owner.h"
+
+#include "guest/kernel.h"
+#include "guest/kernel_sockets.h"
+#include "guest/line.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct search {
+    uint32_t uid;
+    int64_t deadline;
+    struct owner *owner;
+    size_t link_length;
+    char link[32]; /* "socket:[INODE]" */
+};
+
+/* How many of the own descriptors are looked at without /proc. */
+enum { OWN_DESCRIPTORS = 1024 };
+
+/* getsockopt(2) first: fstat(2) of a file may wait for a server. */
+static bool is_own_descriptor(int fd, uint64_t inode)
+{
+    int type;
+    socklen_t length = sizeof type;
+    struct kernel_file file;
+    return kernel_get_option(fd, SOL_SOCKET, SO_TYPE, &type, &length) && kernel_file(fd, &file) &&
+           file.inode == inode;
+}
+
+static bool reads_number(const char *text, int *number)
+{
+    *number = 0;
+    size_t digits = 0;
+    while (text[digits] >= '0' && text[digits] <= '9' && digits < 9) {
+        *number = *number * 10 + (text[digits++] - '0');
+    }
+    return digits > 0 && text[digits] == '\0';
+}
+
+/* An entry as getdents64(2) gives it. */
+struct entry {
+    uint64_t inode;
+    int64_t offset;
+    uint16_t size;
+    unsigned char type;
+    char name[];
+};
+
+/* A part of a folder: one getdents64(2). */
+struct part {
+    size_t length;
+    size_t next;
+    _Alignas(struct entry) char bytes[512];
+};
+
+/* The next entry whose name is a number; negative where the part has no more. */
+static int next_number(struct part *part)
+{
+    int number;
+    while (part->next + offsetof(struct entry, name) < part->length) {
+        const struct entry *entry = (const struct entry *)(const void *)&part->bytes[part->next];
+        part->next += entry->size;
+        if (reads_number(entry->name, &number)) {
+            return number;
+        }
+    }
+    return -1;
+}
+
+static bool read_part(int folder_fd, struct part *part)
+{
+    const long length = kernel_read_folder(folder_fd, part->bytes, sizeof part->bytes);
+    part->length = length > 0 ? (size_t)length : 0;
+    part->next = 0;
+    return length > 0;
+}
+
+static void write_text(char *text, size_t size, int number, const char *rest)
+{
+    struct line line = {.text = text, .size = size};
+    line_number(&line, (unsigned int)number);
+    line_text(&line, rest);
+    text[line.length] = '\0';
+}
+
+static void note_refusal(struct search *search)
+{
+    if (errno == EACCES || errno == EPERM) {
+        search->owner->search = OWNER_FORBIDDEN;
+    }
+}
+
+static bool is_time_up(struct search *search)
+{
+    if (!kernel_is_past(search->deadline)) {
+        return false;
+    }
+    search->owner->search = OWNER_TIME_UP;
+    return true;
+}
+
+/* Whether the link of this descriptor is to the socket. */
+static bool is_wanted(struct search *search, int folder_fd, int fd)
+{
+    char name[16];
+    char link[sizeof search->link] = "";
+    write_text(name, sizeof name, fd, "");
+    const long length = kernel_read_link(folder_fd, name, link, sizeof link);
+    if (length < 0) {
+        note_refusal(search);
+    }
+    size_t same = 0;
+    while (same < search->link_length && link[same] == search->link[same]) {
+        same++;
+    }
+    return length == (long)search->link_length && same == search->link_length;
+}
+
+/* Reads the name from a process's "comm" and closes that. */
+static void read_program(int comm_fd, struct owner *owner)
+{
+    const long length = comm_fd < 0 ? 0 : kernel_read(comm_fd, owner->program, PROGRAM_SIZE);
+    owner->program[length > 0 ? length - 1 : 0] = '\0'; /* in the place of a newline */
+    if (comm_fd >= 0) {
+        kernel_close(comm_fd);
+    }
+}
+
+/* Whether /proc calls the calling process so: it need not be mounted in our PID namespace. */
+static bool is_self(int pid)
+{
+    char link[16];
+    int own;
+    const long length = kernel_read_link(-1, "/proc/self", link, sizeof link - 1);
+    link[length > 0 ? length : 0] = '\0';
+    return reads_number(link, &own) && own == pid;
+}
+
+/* Looks through one process, whose folder of descriptors is open. */
+static bool search_descriptors(struct search *search, int pid, int folder_fd)
+{
+    struct part part;
+    while (read_part(folder_fd, &part)) {
+        for (int fd = next_number(&part); fd >= 0; fd = next_number(&part)) {
+            if (is_wanted(search, folder_fd, fd)) {
+                search->owner->search = OWNER_FOUND;
+                search->owner->pid = pid;
+                search->owner->fd = fd;
+                search->owner->this_process = is_self(pid);
+                read_program(kernel_open_in(folder_fd, "../comm"), search->owner);
+                return true;
+            }
+        }
+        if (is_time_up(search)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True where the search is over. */
+static bool search_process(struct search *search, int proc_fd, int pid)
+{
+    char path[16];
+    write_text(path, sizeof path, pid, "/fd");
+    const int folder_fd = kernel_open_in(proc_fd, path);
+    if (folder_fd < 0) {
+        note_refusal(search);
+        return false;
+    }
+    const bool over = search_descriptors(search, pid, folder_fd);
+    kernel_close(folder_fd);
+    return over;
+}
+
+static bool is_of_user(int proc_fd, int pid, uint32_t uid)
+{
+    char name[16];
+    struct kernel_file folder;
+    write_text(name, sizeof name, pid, "");
+    return kernel_file_in(proc_fd, name, &folder) && folder.uid == uid;
+}
+
+/* Looks through those processes that are, or are not, of the socket's user. True when it is over.
+ */
+static bool search_processes(struct search *search, int proc_fd, bool of_user)
+{
+    struct part part;
+    while (read_part(proc_fd, &part)) {
+        for (int pid = next_number(&part); pid >= 0; pid = next_number(&part)) {
+            if (search->owner->search == OWNER_NO_PROC) {
+                search->owner->search = OWNER_HIDDEN; /* now there is a process in it */
+            }
+            if (is_of_user(proc_fd, pid, search->uid) == of_user &&
+                search_process(search, proc_fd, pid)) {
+                return true;
+            }
+        }
+        if (is_time_up(search)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The processes of the socket's user first: the time is short, and few others are likely. */
+static void search_proc(struct search *search)
+{
+    search->owner->search = OWNER_NO_PROC;
+    bool over = false;
+    for (int pass = 0; pass < 2 && !over; pass++) {
+        const int proc_fd = kernel_open("/proc");
+        if (proc_fd < 0) {
+            return;
+        }
+        over = search_processes(search, proc_fd, pass == 0);
+        kernel_close(proc_fd);
+    }
+}
+
+static bool search_own_descriptors(uint64_t inode, struct owner *owner)
+{
+    for (int fd = 0; fd < OWN_DESCRIPTORS; fd++) {
+        if (is_own_descriptor(fd, inode)) {
+            owner->search = OWNER_FOUND;
+            owner->pid = kernel_process();
+            owner->fd = fd;
+            owner->this_process = true;
+            read_program(kernel_open("/proc/self/comm"), owner);
+            return true;
+        }
+    }
+    return false;
+}
+
+void owner_find(uint64_t inode, uint32_t uid, int64_t deadline, struct owner *owner)
+{
+    *owner = (struct owner){.search = OWNER_NONE};
+    if (inode == 0 || search_own_descriptors(inode, owner)) {
+        return;
+    }
+    struct search search = {.uid = uid, .deadline = deadline, .owner = owner};
+    struct line link = {.text = search.link, .size = sizeof search.link};
+    line_text(&link, "socket:[");
+    line_number(&link, inode);
+    line_text(&link, "]");
+    search.link_length = link.length;
+    search_proc(&search);
+}

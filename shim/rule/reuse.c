@@ -1,0 +1,116 @@
+#include "reuse.h"
+
+#include "guest/address.h"
+#include "guest/config.h"
+#include "guest/kernel_sockets.h"
+#include "next.h"
+#include "turn.h"
+
+#include <netinet/in.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+/*
+ * TCP or MPTCP, by one question that every kernel and every emulator answers. It takes a raw socket
+ * with TCP's number for one, too: that can neither be refused a port, nor listen.
+ */
+static bool is_tcp(int fd)
+{
+    int protocol = 0;
+    socklen_t length = sizeof protocol;
+    return kernel_get_option(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) &&
+           (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+static bool reuse_is_on(int fd)
+{
+    int on = 0;
+    socklen_t length = sizeof on;
+    return kernel_get_option(fd, SOL_SOCKET, SO_REUSEADDR, &on, &length) && on != 0;
+}
+
+static bool set_reuse(int fd, int on)
+{
+    return kernel_set_option(fd, SOL_SOCKET, SO_REUSEADDR, on);
+}
+
+/* Whether the kernel, or a filter, that lets the option be switched on lets it be off again. */
+static bool may_be_switched(int fd)
+{
+    return set_reuse(fd, 0);
+}
+
+enum rescue reuse_rescue(int fd, const struct sockaddr *addr, socklen_t len, unsigned int port)
+{
+    if (!is_tcp(fd)) {
+        return RESCUE_NOT_TCP;
+    }
+    if (port == 0) {
+        return RESCUE_ANY_PORT;
+    }
+    if (reuse_is_on(fd)) {
+        return RESCUE_PROGRAMS_OWN;
+    }
+    if (!config_port(port)) {
+        return RESCUE_LEFT_OUT;
+    }
+    if (config_dry_run()) {
+        return RESCUE_DRY_RUN;
+    }
+    enum rescue rescue = RESCUE_NOT_SET;
+    struct turn turn;
+    turn_take(&turn, port);
+    if (may_be_switched(fd) && set_reuse(fd, 1)) {
+        rescue = next_bind(fd, addr, len) == 0 ? RESCUE_WORKED : RESCUE_NO_USE;
+        set_reuse(fd, 0);
+    }
+    turn_give_back(&turn);
+    return rescue;
+}
+
+/* The port that a socket is bound to, 0 where it is none that is to be rescued and armed. */
+static unsigned int selected_port(int fd)
+{
+    struct address address;
+    address_of_socket(&address, fd);
+    const unsigned int port = address_port(&address);
+    return port != 0 && config_port(port) ? port : 0;
+}
+
+enum rescue reuse_listen(int fd, int backlog)
+{
+    if (!is_tcp(fd)) {
+        return RESCUE_NOT_TCP;
+    }
+    if (reuse_is_on(fd)) {
+        return RESCUE_PROGRAMS_OWN;
+    }
+    const unsigned int port = selected_port(fd);
+    if (port == 0) {
+        return RESCUE_LEFT_OUT;
+    }
+    if (config_dry_run()) {
+        return RESCUE_DRY_RUN;
+    }
+    enum rescue rescue = RESCUE_NOT_SET;
+    struct turn turn;
+    turn_take(&turn, port);
+    if (may_be_switched(fd) && set_reuse(fd, 1)) {
+        rescue = next_listen(fd, backlog) == 0 ? RESCUE_WORKED : RESCUE_NO_USE;
+        if (rescue != RESCUE_WORKED) {
+            set_reuse(fd, 0);
+        }
+    }
+    turn_give_back(&turn);
+    return rescue;
+}
+
+bool reuse_arm(int fd)
+{
+    /* In this order: a listener that is left out by LIBREUSE_PORTS is asked for its address alone,
+     * which a filter that kills for getsockopt(2) may let pass. */
+    return !config_dry_run() && (config_all_ports() || selected_port(fd) != 0) && is_tcp(fd) &&
+           set_reuse(fd, 1);
+}

@@ -1,0 +1,393 @@
+/*
+ * libreuse guard: restarts of servers that run without the shim, in a control group of the test's
+ * own. Each host here stands for a program that no preload reaches: it never has the shim.
+ */
+#include "deadline.h"
+#include "host.h"
+#include "invoke.h"
+#include "namespace.h"
+#include "skip.h"
+#include "sockets.h"
+#include "target.h"
+#include "units.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PORT 9999
+#define PINS "/sys/fs/bpf/"
+
+static char group_folder[256]; /* where cgroup2 shows it */
+static char group[64];         /* its path, as the command takes it */
+
+/* A forked host waits for the end of this process, and this one would wait for its. */
+static void remove_group(void)
+{
+    FILE *kill_all = fopen(path_in(group_folder, "cgroup.kill"), "we");
+    if (kill_all != NULL) {
+        fputs("1", kill_all);
+        fclose(kill_all);
+    }
+    for (int i = 0; i < 200 && rmdir(group_folder) != 0 && errno == EBUSY; i++) {
+        usleep(10000); /* the hosts in it are about to end */
+    }
+}
+
+/* A BPF file system that nobody else sees, and an empty control group. */
+static void enter_private_guards(void)
+{
+    static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+    enter_private_folder();
+    enter_private_network();
+    if (mount("bpf", PINS, "bpf", 0, "mode=700") != 0) {
+        skip_because("no BPF file system can be mounted: %s", strerror(errno));
+    }
+    snprintf(group, sizeof group, "/libreuse-test-%d", (int)getpid());
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(group_folder, sizeof group_folder, "%s%s/cgroup.procs", mounts[i], group);
+        group_folder[strlen(group_folder) - strlen("/cgroup.procs")] = '\0';
+        char *controllers = path_in(mounts[i], "cgroup.controllers");
+        if (access(controllers, F_OK) == 0 && mkdir(group_folder, 0755) == 0) {
+            atexit(remove_group);
+            return;
+        }
+    }
+    skip_because("no control group can be made");
+}
+
+TestSuite(command_guard, .init = enter_private_guards);
+
+/* What the command says where guards cannot be had; the test ends as skipped then. */
+static void guard_on(void)
+{
+    struct program program = {.path = LIBREUSE_PATH, .arguments = {"guard", "on", group}};
+    struct process process = start(program);
+    EVENTUALLY(has_ended(&process));
+    if (process.status != 0) {
+        skip_because("%s", errors_of(&process));
+    }
+    expect_said(&process, "is armed, and its restart works\n");
+}
+
+static void put_into_group(pid_t pid)
+{
+    write_file(path_in(group_folder, "cgroup.procs"), text_of(pid), 0644);
+}
+
+static struct host start_guarded(void)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    put_into_group(server.process.pid);
+    return server;
+}
+
+/* A server has served a client, and ends first. */
+static void serve_and_end(struct host *server, int listener, const char *way)
+{
+    const int client = connected_client(way, 0);
+    expect_service(server, host_accept(server, listener), client);
+    end_by_signal(&server->process, SIGKILL);
+    expect_end_of_stream(client);
+    close(client);
+    EVENTUALLY(count_sockets(PORT, TCP_TIME_WAIT) > 0);
+}
+
+static void leave_guarded_time_wait(const char *address, const char *way)
+{
+    struct host server = start_guarded();
+    serve_and_end(&server, host_serve(&server, address), way);
+    const int done[] = {server.channel, server.child_channel, server.process.output,
+                        server.process.errors};
+    for (size_t i = 0; i < sizeof done / sizeof done[0]; i++) {
+        close(done[i]);
+    }
+}
+
+static void expect_counts(const char *armed, const char *restarted)
+{
+    struct process list = LIBREUSE(0, "guard");
+    EXPECT_LINE(&list, group + 1, armed, restarted, "on");
+}
+
+Test(command_guard, makes_a_restart_work_past_time_wait)
+{
+    leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
+    struct host unguarded = start_guarded();
+    EXPECT_ERROR(host_bind(&unguarded, host_tcp_socket(&unguarded), "0.0.0.0:9999"), EADDRINUSE);
+    enter_private_network();
+    guard_on();
+    for (int i = 0; i < 3; i++) {
+        leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
+    }
+    expect_counts("3", "2");
+}
+
+Test(command_guard, works_over_ipv6_and_after_a_change_of_the_address)
+{
+    need_protocol(AF_INET6, 0);
+    guard_on();
+    static const char *const addresses[] = {"[::]:9999", "[::1]:9999", "0.0.0.0:9999", "[::]:9999"};
+    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
+        struct host server = start_guarded();
+        const int family = addresses[i][0] == '[' ? AF_INET6 : AF_INET;
+        const int listener = host_socket(&server, family, SOCK_STREAM, 0);
+        EXPECT_SUCCESS(host_bind(&server, listener, addresses[i]));
+        EXPECT_SUCCESS(host_listen(&server, listener));
+        serve_and_end(&server, listener, family == AF_INET6 ? "[::1]:9999" : "127.0.0.1:9999");
+    }
+}
+
+Test(command_guard, works_while_a_child_serves_its_client)
+{
+    guard_on();
+    struct host server = start_guarded();
+    const int listener = host_serve(&server, "0.0.0.0:9999");
+    const int client = connected_client("127.0.0.1:9999", 0);
+    const int connection = host_accept(&server, listener);
+    struct host child = fork_host(&server);
+    host_close(&child, listener);
+    end_by_signal(&server.process, SIGTERM);
+
+    struct host again = start_guarded();
+    host_serve(&again, "0.0.0.0:9999");
+    EXPECT_SUCCESS(connect_error("127.0.0.1:9999"));
+    expect_service(&child, connection, client);
+}
+
+Test(command_guard, arms_listeners_and_connections_that_were_there_before)
+{
+    struct host server = start_guarded();
+    const int listener = host_serve(&server, "0.0.0.0:9999");
+    const int client = connected_client("127.0.0.1:9999", 0);
+    const int connection = host_accept(&server, listener);
+    guard_on();
+    EXPECT_VALUE(host_get_option(&server, listener, SO_REUSEADDR), 1);
+    EXPECT_VALUE(host_get_option(&server, connection, SO_REUSEADDR), 1);
+    end_by_signal(&server.process, SIGKILL);
+    expect_end_of_stream(client);
+    close(client);
+    EVENTUALLY(count_sockets(PORT, TCP_TIME_WAIT) == 1);
+    leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
+}
+
+/* Two that are started at the same moment: one of them is refused by bind(), as ever. */
+Test(command_guard, lets_no_second_socket_bind_before_the_first_listens)
+{
+    guard_on();
+    leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
+    struct host one = start_guarded();
+    struct host other = start_guarded();
+    const int first = host_tcp_socket(&one);
+    const int second = host_tcp_socket(&other);
+    EXPECT_SUCCESS(host_bind(&one, first, "0.0.0.0:9999"));
+    EXPECT_ERROR(host_bind(&other, second, "0.0.0.0:9999"), EADDRINUSE);
+    EXPECT_VALUE(host_get_option(&other, second, SO_REUSEADDR), 0);
+    host_close(&one, first);
+    EXPECT_SUCCESS(host_bind(&other, second, "0.0.0.0:9999"));
+    EXPECT_SUCCESS(host_listen(&other, second));
+    EXPECT_ERROR(host_bind(&one, host_tcp_socket(&one), "0.0.0.0:9999"), EADDRINUSE);
+}
+
+Test(command_guard, leaves_alone_what_is_not_a_port_of_a_guarded_listener)
+{
+    guard_on();
+    struct host server = start_guarded();
+    const int lock = host_tcp_socket(&server);
+    EXPECT_SUCCESS(host_bind(&server, lock, "127.0.0.1:9998"));
+    EXPECT_VALUE(host_get_option(&server, lock, SO_REUSEADDR), 0);
+    const int ephemeral = host_tcp_socket(&server);
+    EXPECT_SUCCESS(host_bind(&server, ephemeral, "127.0.0.1:0"));
+    EXPECT_VALUE(host_get_option(&server, ephemeral, SO_REUSEADDR), 0);
+    leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
+    const int datagrams = host_socket(&server, AF_INET, SOCK_DGRAM, 0);
+    EXPECT_SUCCESS(host_bind(&server, datagrams, "127.0.0.1:9999"));
+    EXPECT_VALUE(host_get_option(&server, datagrams, SO_REUSEADDR), 0);
+
+    struct host outside = start_host(WITHOUT_SHIM);
+    const int socket = host_tcp_socket(&outside);
+    EXPECT_ERROR(host_bind(&outside, socket, "0.0.0.0:9999"), EADDRINUSE);
+    EXPECT_VALUE(host_get_option(&outside, socket, SO_REUSEADDR), 0);
+}
+
+/* What happens in one network namespace does not count in another. */
+Test(command_guard, notes_ports_of_a_network_namespace_alone)
+{
+    guard_on();
+    leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
+    enter_private_network();
+    struct host server = start_guarded();
+    const int socket = host_tcp_socket(&server);
+    EXPECT_SUCCESS(host_bind(&server, socket, "0.0.0.0:9999"));
+    EXPECT_VALUE(host_get_option(&server, socket, SO_REUSEADDR), 0);
+}
+
+Test(command_guard, makes_a_hundred_restarts_in_a_row_work)
+{
+    guard_on();
+    for (int i = 0; i < 100; i++) {
+        leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
+    }
+    expect_counts("100", "99");
+}
+
+Test(command_guard, off_leaves_nothing_behind)
+{
+    guard_on();
+    leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
+    struct stat pins;
+    cr_assert_eq(stat(PINS "libreuse", &pins), 0);
+    cr_assert_eq(pins.st_mode & 0777, 0700);
+    LIBREUSE(0, "guard", "off", group);
+    cr_assert_neq(stat(PINS "libreuse", &pins), 0);
+    struct host server = start_guarded();
+    EXPECT_ERROR(host_bind(&server, host_tcp_socket(&server), "0.0.0.0:9999"), EADDRINUSE);
+    struct process again = LIBREUSE(1, "guard", "off", group);
+    expect_complaint(&again, "is not guarded");
+}
+
+Test(command_guard, tells_what_is_missing)
+{
+    struct process nobody = LIBREUSE_AS_NOBODY(3, "guard", "on", group);
+    expect_complaint(&nobody, "run it as root");
+    struct process unknown = LIBREUSE(3, "guard", "on", "/there/is/none");
+    expect_complaint(&unknown, "/there/is/none: there is no such control group");
+    cr_assert_eq(mount("tmpfs", PINS, "tmpfs", 0, NULL), 0);
+    struct process unmounted = LIBREUSE(3, "guard", "on", group);
+    expect_complaint(&unmounted, "mount -t bpf bpf /sys/fs/bpf");
+}
+
+/* Where others may make folders there, one with our name may be a stranger's. */
+Test(command_guard, does_not_use_a_folder_of_somebody_else)
+{
+    cr_assert_eq(mkdir(PINS "libreuse", 0777), 0);
+    cr_assert_eq(chown(PINS "libreuse", 65534, 65534), 0);
+    struct process process = LIBREUSE(3, "guard", "on", group);
+    expect_complaint(&process, "belongs to somebody else");
+}
+
+Test(command_guard, comes_with_each_start_of_a_service)
+{
+    enter_private_units();
+    char *shown;
+    cr_assert_geq(asprintf(&shown, "Id=server.service\nLoadState=loaded\nControlGroup=%s\n", group),
+                  0);
+    show_exactly("server.service", shown);
+    struct process both = LIBREUSE(2, "enable", "--guard", "--dry-run", "server");
+    expect_complaint(&both, "--guard takes no other options");
+    struct process on = LIBREUSE(0, "enable", "--guard", "server");
+    expect_said(&on, UNITS "server.service.d/50-libreuse-guard.conf: written");
+    const char *text = file_content(UNITS "server.service.d/50-libreuse-guard.conf");
+    cr_assert_not_null(text);
+    cr_assert_not_null(
+        strstr(text, "\nExecStartPre=-+\"" LIBREUSE_PATH "\" guard attach \"server.service\"\n"),
+        "%s", text);
+    LIBREUSE(0, "guard", "off", "server");
+    expect_entries(UNITS, 0);
+    cr_assert_neq(access(PINS "libreuse", F_OK), 0);
+}
+
+Test(command_guard, is_known_to_audit_and_check)
+{
+    struct host server = start_guarded();
+    host_serve(&server, "0.0.0.0:9999");
+    struct process before = LIBREUSE(1, "audit");
+    EXPECT_LINE(&before, "0.0.0.0:9999", "next restart fails");
+    guard_on();
+    struct process audit = LIBREUSE(0, "audit");
+    EXPECT_LINE(&audit, "0.0.0.0:9999", " on ", "restarts cleanly (guard)");
+    struct process json = LIBREUSE(0, "audit", "--json");
+    expect_said(&json, "\"guarded\": true");
+    struct process check = LIBREUSE(0, "check", text_of(server.process.pid));
+    EXPECT_LINE(&check, "verdict", "restarts cleanly (guard)");
+    LIBREUSE(0, "guard", "off", group);
+    struct process after = LIBREUSE(1, "check", text_of(server.process.pid));
+    EXPECT_LINE(&after, "verdict", "libreuse.so is not in it");
+    struct process forgotten = LIBREUSE(0, "audit");
+    expect_not_said(&forgotten, "(guard)");
+}
+
+/* A server that binds both wildcards, and listens on both afterwards. */
+Test(command_guard, works_for_both_families_on_one_port)
+{
+    need_protocol(AF_INET6, 0);
+    guard_on();
+    for (int i = 0; i < 3; i++) {
+        struct host server = start_guarded();
+        const int ipv6 = host_socket(&server, AF_INET6, SOCK_STREAM, 0);
+        host_set_option(&server, ipv6, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+        const int ipv4 = host_tcp_socket(&server);
+        EXPECT_SUCCESS(host_bind(&server, ipv6, "[::]:9999"));
+        EXPECT_SUCCESS(host_bind(&server, ipv4, "0.0.0.0:9999"));
+        EXPECT_SUCCESS(host_listen(&server, ipv6));
+        EXPECT_SUCCESS(host_listen(&server, ipv4));
+        const int client = connected_client("[::1]:9999", 0);
+        expect_service(&server, host_accept(&server, ipv6), client);
+        serve_and_end(&server, ipv4, "127.0.0.1:9999");
+        expect_end_of_stream(client);
+        close(client);
+    }
+}
+
+static void guard_below(const char *name)
+{
+    char *path;
+    cr_assert_geq(asprintf(&path, "%s/%s", group, name), 0);
+    cr_assert_eq(mkdir(path_in(group_folder, name), 0755), 0);
+    LIBREUSE(0, "guard", "on", path);
+    free(path);
+}
+
+static struct host start_below(const char *name)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    const char *folder = path_in(group_folder, name);
+    write_file(path_in(folder, "cgroup.procs"), text_of(server.process.pid), 0644);
+    return server;
+}
+
+/* A hostile program listens on other people's ports first, so that they were called guarded. */
+Test(command_guard, makes_no_port_shareable_for_another_group)
+{
+    guard_on();
+    LIBREUSE(0, "guard", "off", group);
+    guard_below("hostile");
+    guard_below("other");
+    struct host hostile = start_below("hostile");
+    host_close(&hostile, host_serve(&hostile, "0.0.0.0:9999"));
+    const int helped = host_tcp_socket(&hostile);
+    EXPECT_SUCCESS(host_bind(&hostile, helped, "0.0.0.0:9999"));
+    EXPECT_VALUE(host_get_option(&hostile, helped, SO_REUSEADDR), 1);
+    host_close(&hostile, helped);
+
+    struct host other = start_below("other");
+    const int lock = host_tcp_socket(&other);
+    EXPECT_SUCCESS(host_bind(&other, lock, "0.0.0.0:9999"));
+    EXPECT_VALUE(host_get_option(&other, lock, SO_REUSEADDR), 0);
+    const int thief = host_tcp_socket(&hostile);
+    host_set_option(&hostile, thief, SOL_SOCKET, SO_REUSEADDR, 1);
+    EXPECT_ERROR(host_bind(&hostile, thief, "0.0.0.0:9999"), EADDRINUSE);
+    end_by_signal(&hostile.process, SIGKILL);
+    end_by_signal(&other.process, SIGKILL);
+    EVENTUALLY(rmdir(path_in(group_folder, "hostile")) == 0);
+    EVENTUALLY(rmdir(path_in(group_folder, "other")) == 0);
+}
+
+Test(command_guard, tells_that_cgroup2_is_not_mounted)
+{
+    remove_group(); /* it cannot be seen afterwards */
+    for (int i = 0; i < 2; i++) {
+        umount2("/sys/fs/cgroup/unified", MNT_DETACH);
+        umount2("/sys/fs/cgroup", MNT_DETACH);
+    }
+    struct process process = LIBREUSE(3, "guard", "on", group);
+    expect_complaint(&process, "no cgroup2 file system is mounted");
+}

@@ -1,0 +1,140 @@
+/*
+ * EADDRINUSE of AF_UNIX: who is bound to the file or the abstract name, or that nobody is.
+ */
+#include "host.h"
+#include "in_use.h"
+#include "namespace.h"
+#include "reports.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void enter_private_network_and_folder(void)
+{
+    enter_private_network();
+    enter_private_folder();
+}
+
+TestSuite(socket_file, .init = enter_private_network_and_folder);
+
+static int unix_socket(struct host *host, int type)
+{
+    return host_socket(host, AF_UNIX, type, 0);
+}
+
+static const char *refused_socket_file(const char *path)
+{
+    struct host host = start_host(WITH_SHIM);
+    return refused(&host, unix_socket(&host, SOCK_STREAM), path);
+}
+
+/* A socket of the host that is bound to this name, or file. */
+static int bound_file(struct host *host, int type, const char *name)
+{
+    const int fd = unix_socket(host, type);
+    EXPECT_SUCCESS(host_bind(host, fd, name));
+    return fd;
+}
+
+Test(socket_file, of_a_server_names_its_program_and_descriptor)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    int fd = bound_file(&holder, SOCK_STREAM, "/mnt/socket");
+    EXPECT_SUCCESS(host_listen(&holder, fd));
+    const char *rest = refused_socket_file("/mnt/socket");
+    expect_words(rest, who(&holder));
+    expect_descriptor(rest, fd);
+    expect_no_words(rest, "leftover");
+}
+
+Test(socket_file, of_a_bound_datagram_socket_names_its_program)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    int fd = bound_file(&holder, SOCK_DGRAM, "/mnt/socket");
+    const char *rest = refused_socket_file("/mnt/socket");
+    expect_words(rest, who(&holder));
+    expect_descriptor(rest, fd);
+}
+
+Test(socket_file, of_this_very_process)
+{
+    struct host host = start_host(WITH_SHIM);
+    bound_file(&host, SOCK_STREAM, "/mnt/socket");
+    const char *rest = refused(&host, unix_socket(&host, SOCK_STREAM), "/mnt/socket");
+    expect_words(rest, "this very process");
+}
+
+Test(socket_file, in_the_abstract_space_names_its_program)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    int fd = bound_file(&holder, SOCK_STREAM, "@libreuse");
+    const char *rest = refused_socket_file("@libreuse");
+    expect_words(rest, who(&holder));
+    expect_descriptor(rest, fd);
+}
+
+Test(socket_file, that_nobody_is_bound_to_is_a_leftover_that_can_be_removed)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    bound_file(&holder, SOCK_STREAM, "/mnt/socket");
+    end_by_signal(&holder.process, SIGKILL);
+    const char *rest = refused_socket_file("/mnt/socket");
+    expect_words(rest, "leftover");
+    expect_words(rest, "remove");
+}
+
+/* The name by which a socket was bound need not be that of its file any more. */
+Test(socket_file, of_a_server_is_no_leftover_under_another_name)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    bound_file(&holder, SOCK_STREAM, "/mnt/first");
+    cr_assert_eq(rename("/mnt/first", "/mnt/second"), 0, "rename: %s", strerror(errno));
+    const char *rest = refused_socket_file("/mnt/second");
+    expect_words(rest, who(&holder));
+    expect_no_words(rest, "leftover");
+
+    /* And a file in the place of one that a server had removed is not the server's. */
+    struct host other = start_host(WITHOUT_SHIM);
+    bound_file(&other, SOCK_STREAM, "/mnt/first");
+    end_by_signal(&other.process, SIGKILL);
+    rest = refused_socket_file("/mnt/first");
+    expect_no_words(rest, who(&holder));
+    expect_words(rest, "leftover");
+}
+
+/* The file system is shared, the list of sockets is not. */
+Test(socket_file, of_a_server_of_another_network_is_not_taken_for_a_leftover_for_certain)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    host_unshare(&holder, CLONE_NEWNET);
+    int fd = bound_file(&holder, SOCK_STREAM, "/mnt/socket");
+    EXPECT_SUCCESS(host_listen(&holder, fd));
+    expect_words(refused_socket_file("/mnt/socket"), "network namespace");
+}
+
+Test(socket_file, that_is_a_regular_file_is_none)
+{
+    int fd = open("/mnt/socket", O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    cr_assert_geq(fd, 0, "/mnt/socket: %s", strerror(errno));
+    close(fd);
+    const char *rest = refused_socket_file("/mnt/socket");
+    expect_words(rest, "not a socket");
+    expect_no_words(rest, "leftover");
+}
+
+Test(socket_file, without_netlink_is_not_taken_for_a_leftover_for_certain)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    bound_file(&holder, SOCK_STREAM, "/mnt/socket");
+    struct host host = start_host(WITH_SHIM);
+    forbid_netlink(&host, EPERM);
+    const char *rest = refused(&host, unix_socket(&host, SOCK_STREAM), "/mnt/socket");
+    expect_no_words(rest, "can be removed");
+}
