@@ -295,7 +295,7 @@ Test(run, refuses_a_program_whose_loader_is_not_there)
 
 Test(run, refuses_a_program_of_another_platform)
 {
-    need_target(TARGETS "i386");
+    need_to_run(TARGETS "i386");
     struct process refused = LIBREUSE(126, "run", TARGETS "i386");
     expect_complaint(&refused, "is for i386, and libreuse.so is here for x86-64 only; ");
     struct process forced = LIBREUSE(0, "run", "--force", TARGETS "i386");
@@ -323,7 +323,7 @@ static void make_folders(const char *prefix, const char *path)
 /* A prefix with the command, and the library for both platforms in the usual folders. */
 static const char *install_both(void)
 {
-    need_target(TARGETS "i386");
+    need_to_run(TARGETS "i386");
     need_target(TARGETS "lib32/libreuse.so");
     const char *prefix = new_folder();
     const char *folder_64 = library_folder("/lib64/ld-linux-x86-64.so.2");

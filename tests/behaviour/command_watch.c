@@ -563,15 +563,9 @@ Test(command_watch, says_that_a_kernel_has_no_tracepoints_of_system_calls)
 
 Test(command_watch, names_programs_whose_calls_are_not_seen)
 {
-    const char *path = BUILD_FOLDER "/targets/i386";
-    if (access(path, X_OK) != 0) {
-        skip_because("no 32-bit program was built");
-    }
-    struct process narrow = start((struct program){.path = path, .arguments = {"wait"}});
-    EVENTUALLY(has_ended(&narrow) || strstr(output_of(&narrow), "argument=wait") != NULL);
-    if (narrow.ended) {
-        skip_because("no 32-bit program runs here");
-    }
+    need_to_run(TARGETS "i386");
+    struct process narrow = start((struct program){.path = TARGETS "i386", .arguments = {"wait"}});
+    EVENTUALLY(strstr(output_of(&narrow), "argument=wait") != NULL);
     struct process watch = watching();
     expect_complaint(&watch, "these 32-bit programs run here, whose calls are not seen: ");
 }

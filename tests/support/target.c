@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define NOT_EXECUTABLE 126
 
 struct process call(int status, struct program program)
 {
@@ -28,6 +31,25 @@ void need_target(const char *path)
     if (access(path, X_OK) != 0 && access(path, R_OK) != 0) {
         skip_because("%s could not be built on this machine", path);
     }
+}
+
+void need_to_run(const char *path)
+{
+    need_target(path);
+    const pid_t child = fork();
+    cr_assert_geq(child, 0, "fork: %s", strerror(errno));
+    if (child == 0) {
+        const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(nowhere, STDOUT_FILENO);
+        execl(path, path, (char *)NULL);
+        _exit(errno == ENOEXEC ? NOT_EXECUTABLE : EXIT_FAILURE);
+    }
+    int status;
+    cr_assert_eq(waitpid(child, &status, 0), child, "waitpid: %s", strerror(errno));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_EXECUTABLE) {
+        skip_because("this kernel does not run 32-bit programs");
+    }
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: status %#x", path, status);
 }
 
 static char folder[64];

@@ -18,6 +18,10 @@ struct process call(int status, struct program program);
 /* Ends the test as skipped where the target could not be built on this machine. */
 void need_target(const char *path);
 
+/* The same, and also where the kernel does not execute it, as a 64-bit kernel without the 32-bit
+ * system calls does with a 32-bit program. */
+void need_to_run(const char *path);
+
 /* A new folder in /tmp that everybody may enter, and whose content is removed when the test ends.
  */
 const char *new_folder(void);
