@@ -53,6 +53,7 @@ void explain_owner(struct line *line, const struct holder *holder)
         [OWNER_HIDDEN] = "a socket of no process that can be seen from here",
         [OWNER_TIME_UP] = "a process that was not found in time",
         [OWNER_NO_PROC] = "a process that cannot be looked up, without /proc",
+        [OWNER_REFUSED] = "a process that cannot be looked up here",
     };
     const struct owner *owner = &holder->owner;
     if (owner->search != OWNER_FOUND) {
@@ -60,6 +61,10 @@ void explain_owner(struct line *line, const struct holder *holder)
         if (owner->search != OWNER_NONE) {
             line_text(line, " (uid ");
             line_number(line, holder->uid);
+            if (owner->search == OWNER_REFUSED) {
+                line_text(line, ", ");
+                explain_name(line, owner->error);
+            }
             line_text(line, ")");
         }
         return;
@@ -69,7 +74,7 @@ void explain_owner(struct line *line, const struct holder *holder)
         return;
     }
     line_escaped(line, owner->program, strlen(owner->program));
-    line_text(line, "[");
+    line_text(line, owner->program[0] == '\0' ? "process [" : "[");
     line_number(line, (unsigned int)owner->pid);
     line_text(line, "]");
 }
@@ -113,7 +118,8 @@ static void write_what_to_do_with(struct line *line, const struct owner *owner)
         line_text(line, "; it is in another PID namespace, on its way between two processes, in "
                         "io_uring, or the kernel's own: move one of the two to another port");
     } else if (owner->search != OWNER_FOUND) {
-        line_text(line, owner->search == OWNER_FORBIDDEN || owner->search == OWNER_TIME_UP
+        line_text(line, owner->search == OWNER_FORBIDDEN || owner->search == OWNER_TIME_UP ||
+                                owner->search == OWNER_REFUSED
                             ? "; as root, libreuse why names it; or move one of the two to another "
                               "port"
                             : "; move one of the two to another port");

@@ -71,9 +71,22 @@ static int next_number(struct part *part)
     return -1;
 }
 
-static bool read_part(int folder_fd, struct part *part)
+static void note_refusal(struct search *search, int error)
+{
+    if (error == EACCES || error == EPERM) {
+        search->owner->search = OWNER_FORBIDDEN;
+    } else if (error != ENOENT && error != ESRCH) { /* those are of a process that has ended */
+        search->owner->search = OWNER_REFUSED;
+        search->owner->error = error;
+    }
+}
+
+static bool read_part(struct search *search, int folder_fd, struct part *part)
 {
     const long length = kernel_read_folder(folder_fd, part->bytes, sizeof part->bytes);
+    if (length < 0) {
+        note_refusal(search, errno);
+    }
     part->length = length > 0 ? (size_t)length : 0;
     part->next = 0;
     return length > 0;
@@ -87,19 +100,14 @@ static void write_text(char *text, size_t size, int number, const char *rest)
     text[line.length] = '\0';
 }
 
-static void note_refusal(struct search *search)
-{
-    if (errno == EACCES || errno == EPERM) {
-        search->owner->search = OWNER_FORBIDDEN;
-    }
-}
-
 static bool is_time_up(struct search *search)
 {
     if (!kernel_is_past(search->deadline)) {
         return false;
     }
-    search->owner->search = OWNER_TIME_UP;
+    const bool has_clock = kernel_milliseconds() != 0;
+    search->owner->error = has_clock ? 0 : errno;
+    search->owner->search = has_clock ? OWNER_TIME_UP : OWNER_REFUSED;
     return true;
 }
 
@@ -111,7 +119,7 @@ static bool is_wanted(struct search *search, int folder_fd, int fd)
     write_text(name, sizeof name, fd, "");
     const long length = kernel_read_link(folder_fd, name, link, sizeof link);
     if (length < 0) {
-        note_refusal(search);
+        note_refusal(search, errno);
     }
     size_t same = 0;
     while (same < search->link_length && link[same] == search->link[same]) {
@@ -144,7 +152,7 @@ static bool is_self(int pid)
 static bool search_descriptors(struct search *search, int pid, int folder_fd)
 {
     struct part part;
-    while (read_part(folder_fd, &part)) {
+    while (read_part(search, folder_fd, &part)) {
         for (int fd = next_number(&part); fd >= 0; fd = next_number(&part)) {
             if (is_wanted(search, folder_fd, fd)) {
                 search->owner->search = OWNER_FOUND;
@@ -169,7 +177,7 @@ static bool search_process(struct search *search, int proc_fd, int pid)
     write_text(path, sizeof path, pid, "/fd");
     const int folder_fd = kernel_open_in(proc_fd, path);
     if (folder_fd < 0) {
-        note_refusal(search);
+        note_refusal(search, errno);
         return false;
     }
     const bool over = search_descriptors(search, pid, folder_fd);
@@ -190,7 +198,7 @@ static bool is_of_user(int proc_fd, int pid, uint32_t uid)
 static bool search_processes(struct search *search, int proc_fd, bool of_user)
 {
     struct part part;
-    while (read_part(proc_fd, &part)) {
+    while (read_part(search, proc_fd, &part)) {
         for (int pid = next_number(&part); pid >= 0; pid = next_number(&part)) {
             if (search->owner->search == OWNER_NO_PROC) {
                 search->owner->search = OWNER_HIDDEN; /* now there is a process in it */
@@ -215,6 +223,7 @@ static void search_proc(struct search *search)
     for (int pass = 0; pass < 2 && !over; pass++) {
         const int proc_fd = kernel_open("/proc");
         if (proc_fd < 0) {
+            note_refusal(search, errno);
             return;
         }
         over = search_processes(search, proc_fd, pass == 0);

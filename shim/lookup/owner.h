@@ -19,13 +19,15 @@ enum owner_search {
     OWNER_HIDDEN,    /* no process that can be seen has it: it is in another PID namespace, hidden
                         by /proc's mount options, or the kernel's own */
     OWNER_TIME_UP,   /* the time was not enough */
-    OWNER_NO_PROC,   /* there is no /proc, or it cannot be read */
+    OWNER_NO_PROC,   /* there is no /proc, or nothing in it */
+    OWNER_REFUSED,   /* /proc could not be read, or the clock, as `error` says */
 };
 
 enum { PROGRAM_SIZE = 16 };
 
 struct owner {
     enum owner_search search;
+    int error; /* errno of OWNER_REFUSED */
     /* Of OWNER_FOUND. More processes than this one may have the socket: it is the first found. */
     int pid; /* as /proc numbers it */
     int fd;

@@ -12,6 +12,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -119,6 +120,42 @@ Test(refused_questions, over_netlink_are_put_to_proc)
     check_netlink_that_answers(ENOBUFS);
     check_netlink_that_answers(ENOMEM);
     check_netlink_that_answers(EAGAIN);
+}
+
+/* Where /proc is refused, it is not missing; where the clock is, there was time enough. */
+static void check_owner_that_is_refused(long system_call, int error, const char *words)
+{
+    struct host host = start_host(WITH_SHIM);
+    refuse(&host, system_call, error);
+    expect_words(failed_bind(&host), words);
+    end_host(&host);
+}
+
+Test(refused_questions, about_the_owner_are_said_to_be_refused)
+{
+    check_owner_that_is_refused(SYS_openat, EMFILE,
+                                "held by a process that cannot be looked up here (uid 0, EMFILE)");
+    check_owner_that_is_refused(SYS_openat, EPERM,
+                                "held by a process that may not be looked into (uid 0)");
+    check_owner_that_is_refused(SYS_getdents64, ENOSYS,
+                                "held by a process that cannot be looked up here (uid 0, ENOSYS)");
+    check_owner_that_is_refused(SYS_readlinkat, ENOSYS,
+                                "held by a process that cannot be looked up here (uid 0, ENOSYS)");
+}
+
+Test(refused_questions, for_the_time_are_said_to_keep_the_owner_from_being_found)
+{
+    check_owner_that_is_refused(SYS_clock_gettime, EINVAL,
+                                "held by a process that cannot be looked up here (uid 0, EINVAL)");
+}
+
+Test(refused_questions, for_the_name_of_the_owner_leave_its_number)
+{
+    struct host host = start_host(WITH_SHIM);
+    char who[64];
+    snprintf(who, sizeof who, "held by process [%d] listening on ", (int)holder.process.pid);
+    refuse(&host, SYS_read, EPERM);
+    expect_words(failed_bind(&host), who);
 }
 
 /* What another preload, or the vDSO, makes of the clock does not count: the shim asks the kernel.
