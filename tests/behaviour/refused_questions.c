@@ -103,6 +103,23 @@ Test(refused_questions, about_a_socket_do_not_keep_a_swallowed_bind_from_failing
     EXPECT_ERROR(host_bind(&host, fd, "0.0.0.0:9999"), EADDRINUSE);
     EXPECT_ERROR(host_listen(&host, fd), EADDRINUSE);
 }
+
+/* As a filter may; and qemu's user mode does, which containers of a foreign architecture run on. */
+Test(refused_questions, about_the_cookie_of_a_socket_leave_it_known_by_its_inode)
+{
+    enum { OPTION = 2 };
+    struct host host = start_host(WITH_SHIM);
+    host_filter_argument(&host, SYS_getsockopt, OPTION, SO_COOKIE, SECCOMP_RET_ERRNO | EINVAL);
+    const int swallowing = host_tcp_socket(&host);
+    const int recovering = host_tcp_socket(&host);
+    EXPECT_ERROR(host_bind(&host, swallowing, "0.0.0.0:9999"), EADDRINUSE);
+    EXPECT_ERROR(host_bind(&host, recovering, "0.0.0.0:9999"), EADDRINUSE);
+    EXPECT_SUCCESS(host_listen(&host, swallowing));
+    expect_report(&host.process, "swallowed: bind to 0.0.0.0:9999 had failed with EADDRINUSE; ");
+    end_host(&holder);
+    EXPECT_SUCCESS(host_bind(&host, recovering, "0.0.0.0:9999"));
+    expect_report(&host.process, "recovered: 0.0.0.0:9999: ");
+}
 #endif
 
 static void check_netlink_that_answers(int error)

@@ -10,18 +10,19 @@
 #include <stdint.h>
 #include <sys/prctl.h>
 
-/* Whatever the first argument is. */
+/* Whatever the argument is. */
 #define FILTER_ANY (-1)
 
 /*
- * From now on the system call of this number, where its first argument is this one, comes to that:
- * SECCOMP_RET_ERRNO with an errno, or SECCOMP_RET_KILL_PROCESS. 0, or -1 and errno.
+ * From now on the system call of this number, where the argument at `place`, counted from 0, is
+ * this one, comes to that: SECCOMP_RET_ERRNO with an errno, or SECCOMP_RET_KILL_PROCESS. 0, or -1
+ * and errno.
  */
-static inline int filter_system_call(int number, int64_t argument, uint32_t action)
+static inline int filter_argument(int number, unsigned int place, int64_t argument, uint32_t action)
 {
     /* An argument has 64 bits; its lower half comes first on little-endian machines. */
     const uint32_t lower_half =
-        (uint32_t)offsetof(struct seccomp_data, args) +
+        (uint32_t)offsetof(struct seccomp_data, args) + place * (uint32_t)sizeof(uint64_t) +
         (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? (uint32_t)sizeof(uint32_t) : 0);
     struct sock_filter steps[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -40,6 +41,11 @@ static inline int filter_system_call(int number, int64_t argument, uint32_t acti
         return -1;
     }
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+}
+
+static inline int filter_system_call(int number, int64_t first_argument, uint32_t action)
+{
+    return filter_argument(number, 0, first_argument, action);
 }
 
 #endif

@@ -343,11 +343,17 @@ void host_drop_rights(struct host *host)
     need_success(tell(host, (struct order){.kind = ORDER_DROP_RIGHTS}), "drop its capabilities");
 }
 
-void host_filter(struct host *host, long number, int64_t argument, uint32_t action)
+void host_filter_argument(struct host *host, long number, unsigned int place, int64_t argument,
+                          uint32_t action)
 {
-    need_success(
-        tell(host, (struct order){.kind = ORDER_FILTER, .arguments = {number, argument, action}}),
-        "install a seccomp filter");
+    need_success(tell(host, (struct order){.kind = ORDER_FILTER,
+                                           .arguments = {number, argument, action, place}}),
+                 "install a seccomp filter");
+}
+
+void host_filter(struct host *host, long number, int64_t first_argument, uint32_t action)
+{
+    host_filter_argument(host, number, 0, first_argument, action);
 }
 
 void host_chroot(struct host *host, const char *path)

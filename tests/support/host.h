@@ -97,7 +97,9 @@ void host_use_up_descriptors(struct host *host);
  */
 void host_become_user(struct host *host, unsigned id);
 void host_drop_rights(struct host *host);
-void host_filter(struct host *host, long number, int64_t argument, uint32_t action);
+void host_filter(struct host *host, long number, int64_t first_argument, uint32_t action);
+void host_filter_argument(struct host *host, long number, unsigned int place, int64_t argument,
+                          uint32_t action);
 void host_chroot(struct host *host, const char *path);
 void host_unshare(struct host *host, int flags);
 void host_mount(struct host *host, const char *type, const char *folder, const char *options);
