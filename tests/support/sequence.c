@@ -572,6 +572,23 @@ static void leave_out_connections(struct sequence *sequence)
     sequence->length = kept;
 }
 
+/* A socket is used by the process that made it, with few exceptions. */
+static void divide_between_processes(struct generator *generator)
+{
+    enum { STRANGER_PERCENT = 5 };
+    struct sequence *sequence = generator->sequence;
+    uint8_t owners[DESCRIPTORS] = {0};
+    for (uint32_t i = 0; i < sequence->length; i++) {
+        struct operation *operation = &sequence->operations[i];
+        const bool is_new = operation->call == CALL_SOCKET;
+        const uint8_t owner = is_new ? chance(generator, 50) : owners[operation->descriptor];
+        if (is_new || operation->call == CALL_ACCEPT || operation->call == CALL_DUP) {
+            owners[operation->result] = owner;
+        }
+        operation->process = chance(generator, STRANGER_PERCENT) ? !owner : owner;
+    }
+}
+
 void sequence_generate(struct sequence *sequence, uint64_t seed)
 {
     enum { SHORTEST = 5, LONGEST = 26 };
@@ -612,6 +629,9 @@ void sequence_generate(struct sequence *sequence, uint64_t seed)
     }
     if (generator.flavour == FLAVOUR_MPTCP) {
         leave_out_connections(sequence);
+    }
+    if (chance(&generator, 50)) {
+        divide_between_processes(&generator);
     }
 }
 
@@ -798,7 +818,7 @@ static const char *option_word(const int32_t *numbers, char *text, size_t size)
     return word_for(words, COUNT(words), numbers[1], text, size);
 }
 
-void sequence_describe(const struct operation *operation, char *text, size_t size)
+static void describe_call(const struct operation *operation, char *text, size_t size)
 {
     char on[32];
     char rest[160] = "";
@@ -835,4 +855,11 @@ void sequence_describe(const struct operation *operation, char *text, size_t siz
         break;
     }
     snprintf(text, size, "%s(%s%s)", sequence_call_name((enum call)operation->call), on, rest);
+}
+
+void sequence_describe(const struct operation *operation, char *text, size_t size)
+{
+    const int length =
+        snprintf(text, size, "%s", operation->process == 0 ? "" : "[other process] ");
+    describe_call(operation, text + length, size - (size_t)length);
 }

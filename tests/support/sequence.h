@@ -4,6 +4,10 @@
  *
  * A sequence says what to do, not with which numbers: descriptors, ports and names are its own
  * first, second and third, so that it means the same in every run and beside every other sequence.
+ *
+ * Every second sequence is that of two processes, whose calls take turns as chance has it. They
+ * share their descriptors, so that one can look at all sockets, and nothing else: each has a shim
+ * of its own.
  */
 #ifndef LIBREUSE_TESTS_SEQUENCE_H
 #define LIBREUSE_TESTS_SEQUENCE_H
@@ -106,6 +110,7 @@ enum pointer {
 
 struct operation {
     uint8_t call;
+    uint8_t process;    /* 0 or 1: which of the two that share the descriptors makes the call */
     uint8_t descriptor; /* enum descriptor */
     uint8_t result;     /* slot for the new descriptor of socket(), accept(), dup() */
     uint8_t address;
