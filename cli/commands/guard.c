@@ -181,7 +181,7 @@ static int arm_running(const struct subject *subject)
     for (size_t i = 0; i < arming.count; i++) {
         const struct group_listener *listener = &arming.listeners[i];
         const struct guard_port port = {.network = listener->network, .port = listener->port};
-        guard_note(subject->name, &port, listener->family == AF_INET ? GUARD_IPV4 : GUARD_IPV6);
+        guard_note(subject->name, &port);
     }
     if (arming.armed > 0) {
         output_text(TONE_PLAIN, "armed %zu listener%s that run%s already (", arming.armed,

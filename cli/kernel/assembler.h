@@ -65,6 +65,7 @@ enum { LABELS = 64 };
 #define ADD_NUMBER(to, value)        PLAIN(BPF_ALU64 | BPF_ADD | BPF_K, to, 0, 0, value)
 #define SUBTRACT(to, from)           PLAIN(BPF_ALU64 | BPF_SUB | BPF_X, to, from, 0, 0)
 #define AND_NUMBER(to, value)        PLAIN(BPF_ALU64 | BPF_AND | BPF_K, to, 0, 0, value)
+#define AND(to, from)                PLAIN(BPF_ALU64 | BPF_AND | BPF_X, to, from, 0, 0)
 #define OR(to, from)                 PLAIN(BPF_ALU64 | BPF_OR | BPF_X, to, from, 0, 0)
 #define XOR(to, from)                PLAIN(BPF_ALU64 | BPF_XOR | BPF_X, to, from, 0, 0)
 #define SHIFT_LEFT(to, bits)         PLAIN(BPF_ALU64 | BPF_LSH | BPF_K, to, 0, 0, bits)

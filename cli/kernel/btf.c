@@ -180,3 +180,16 @@ bool btf_find(const struct btf *btf, const char *structure, const char *member,
     }
     return false;
 }
+
+uint8_t btf_mask(const struct btf_place *place)
+{
+    if (place->bits == 0 || place->bits >= 8) {
+        return 0xff;
+    }
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    const unsigned int shift = 8 - place->bit - place->bits;
+#else
+    const unsigned int shift = place->bit;
+#endif
+    return (uint8_t)(((1u << place->bits) - 1) << shift);
+}

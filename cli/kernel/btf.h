@@ -42,4 +42,7 @@ struct btf_place {
 bool btf_find(const struct btf *btf, const char *structure, const char *member,
               struct btf_place *found);
 
+/* The bits of a member that is a bit field of at most a byte, in that byte; else all eight. */
+uint8_t btf_mask(const struct btf_place *place);
+
 #endif

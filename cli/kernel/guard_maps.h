@@ -14,14 +14,10 @@ struct guard_port {
     uint32_t zero;
 };
 
-/* Over which family somebody has listened: of IPv4, of IPv6 (which may serve IPv4, too). */
-enum { GUARD_IPV4 = 1, GUARD_IPV6 = 2 };
-
-/* A value of GUARD_PORTS. */
+/* A value of GUARD_PORTS: somebody has listened there. */
 struct guard_noted {
     uint64_t ipv4_turn; /* the cookie of the socket that has the turn; 0 */
     uint64_t ipv6_turn;
-    uint64_t families;
 };
 
 /* The only value of GUARD_COUNTS, with the key 0. */

@@ -1,5 +1,7 @@
 #include "guard_programs.h"
 
+#include "btf.h"
+
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,18 +22,16 @@
 /* Where the memory is R0, it becomes `from`; R0 is what it was. */
 #define EXCHANGE_IF_R0(to, offset, from)                                                           \
     PLAIN(BPF_STX | BPF_ATOMIC | BPF_DW, to, from, offset, BPF_CMPXCHG)
-#define OR_IN_MEMORY64(to, offset, from)                                                           \
-    PLAIN(BPF_STX | BPF_ATOMIC | BPF_DW, to, from, offset, BPF_OR)
 
 /* The stack, as every program here uses it: offsets from R10. */
 enum {
     PORT = -16,   /* struct guard_port */
     COOKIE = -24, /* of the socket */
     OPTION = -32, /* the value of SO_REUSEADDR; a key of GUARD_COUNTS */
-    NOTED = -56,  /* struct guard_noted */
-    TUPLE = -96,  /* struct bpf_sock_tuple */
+    NOTED = -48,  /* struct guard_noted */
+    TUPLE = -88,  /* struct bpf_sock_tuple */
 };
-_Static_assert(sizeof(struct guard_port) == 16 && sizeof(struct guard_noted) == 24,
+_Static_assert(sizeof(struct guard_port) == 16 && sizeof(struct guard_noted) == 16,
                "the stack is laid out for these");
 
 enum {
@@ -39,14 +39,15 @@ enum {
     IS_FREE,
     IPV4,
     IPV6,
-    TAKE_IPV6,
     HAS_TURN,
+    UNKNOWN,
     IS_KEPT,
     NO_PORT,
     NO_TURN,
     ARMED,
-    NOTE,
-    IS_NOTED
+    FIRST,
+    HAS_OPTION,
+    IS_BUSY
 };
 
 /* What the macros below need in R6 is the context, in R7 a value of GUARD_PORTS, in R8 the cookie.
@@ -61,8 +62,8 @@ enum {
         SET_NUMBER(R5, sizeof(int)), CALL(function)
 
 #define READ_OPTION STORE64_NUMBER(R10, OPTION, 0), CALL_FOR_OPTION(BPF_FUNC_getsockopt)
-#define SWITCH_OPTION_ON                                                                           \
-    STORE64_NUMBER(R10, OPTION, 0), STORE32_NUMBER(R10, OPTION, 1),                                \
+#define SWITCH_OPTION(value)                                                                       \
+    STORE64_NUMBER(R10, OPTION, 0), STORE32_NUMBER(R10, OPTION, value),                            \
         CALL_FOR_OPTION(BPF_FUNC_setsockopt)
 
 /* The network namespace becomes the first half of PORT, and the socket's cookie COOKIE and R8. */
@@ -76,12 +77,13 @@ enum {
 #define GIVE_BACK(turn)                                                                            \
     SET(R0, R8), SET_NUMBER(R1, 0), EXCHANGE_IF_R0(R7, offsetof(struct guard_noted, turn), R1)
 
-/* Ends the turn whose value of GUARD_TURNS is in R7. */
-#define END_TURN                                                                                   \
+/* Gives back the turn whose value of GUARD_TURNS is in R7, and ends it. */
+#define RETURN_TURN                                                                                \
     LOAD64(R1, R7, 0), STORE64(R10, PORT, R1), LOAD64(R1, R7, 8), STORE64(R10, PORT + 8, R1),      \
         LOOK_UP(GUARD_PORTS, PORT), IF_EQUAL(R0, 0, NO_PORT), SET(R7, R0), GIVE_BACK(ipv4_turn),   \
-        GIVE_BACK(ipv6_turn), LABEL(NO_PORT), MAP(R1, GUARD_TURNS), ADDRESS_OF(R2, COOKIE),        \
-        CALL(BPF_FUNC_map_delete_elem)
+        GIVE_BACK(ipv6_turn), LABEL(NO_PORT)
+#define END_TURN                                                                                   \
+    RETURN_TURN, MAP(R1, GUARD_TURNS), ADDRESS_OF(R2, COOKIE), CALL(BPF_FUNC_map_delete_elem)
 
 #define COUNT(member)                                                                              \
     STORE32_NUMBER(R10, OPTION, 0), LOOK_UP(GUARD_COUNTS, OPTION), IF_EQUAL(R0, 0, LEAVE),         \
@@ -112,12 +114,15 @@ static const struct step listen_steps[] = {
     LOOK_UP(GUARD_TURNS, COOKIE),
     IF_EQUAL(R0, 0, NO_TURN),
     SET(R7, R0),
+    LOAD32(R9, R7, offsetof(struct guard_port, port)),
     END_TURN,
+    LOAD32(R1, R6, IN_OPERATION(local_port)),
+    IF_DIFFERENT(R1, R9, ARMED), /* that bind() had failed all the same */
     COUNT(restarted),
     GO(ARMED),
     LABEL(NO_TURN),
     IF_NOT_EQUAL(R9, 0, LEAVE),
-    SWITCH_OPTION_ON,
+    SWITCH_OPTION(1),
     IF_NOT_EQUAL(R0, 0, LEAVE),
     LABEL(ARMED),
     COUNT(armed),
@@ -125,41 +130,32 @@ static const struct step listen_steps[] = {
     LOAD32(R1, R6, IN_OPERATION(local_port)),
     STORE32(R10, PORT + 8, R1),
     STORE32_NUMBER(R10, PORT + 12, 0),
-    SET_NUMBER(R9, GUARD_IPV6),
-    LOAD32(R1, R6, IN_OPERATION(family)),
-    IF_NOT_EQUAL(R1, AF_INET, NOTE),
-    SET_NUMBER(R9, GUARD_IPV4),
-    LABEL(NOTE),
-    LOOK_UP(GUARD_PORTS, PORT),
-    IF_NOT_EQUAL(R0, 0, IS_NOTED),
     STORE64_NUMBER(R10, NOTED, 0),
     STORE64_NUMBER(R10, NOTED + 8, 0),
-    STORE64(R10, NOTED + 16, R9),
     MAP(R1, GUARD_PORTS),
     ADDRESS_OF(R2, PORT),
     ADDRESS_OF(R3, NOTED),
     SET_NUMBER(R4, BPF_NOEXIST),
     CALL(BPF_FUNC_map_update_elem),
-    GO(LEAVE),
-    LABEL(IS_NOTED),
-    OR_IN_MEMORY64(R0, offsetof(struct guard_noted, families), R9),
-    /* Nobody else is between bind() and listen() there: a turn that was never given back ends. */
-    STORE64_NUMBER(R0, offsetof(struct guard_noted, ipv4_turn), 0),
-    IF_EQUAL(R9, GUARD_IPV4, LEAVE),
-    STORE64_NUMBER(R0, offsetof(struct guard_noted, ipv6_turn), 0),
     PASS,
 };
 
-/* Only an unbound TCP socket without the option, on a port that is noted: R7 is what is noted. */
+/*
+ * Only an unbound TCP socket without the option, on a port that is noted: R7 is what is noted. One
+ * that was helped to another bind() in vain has the option from that, and its turn is this port's.
+ */
 #define IS_TO_BE_HELPED                                                                            \
     SET(R6, R1), LOAD32(R1, R6, IN_ADDRESS(protocol)), IF_NOT_EQUAL(R1, IPPROTO_TCP, LEAVE),       \
         LOAD32(R1, R6, IN_ADDRESS(type)), IF_NOT_EQUAL(R1, SOCK_STREAM, LEAVE),                    \
-        LOAD32(R1, R6, IN_ADDRESS(user_port)), TO_BIG_ENDIAN(R1, 16), IF_EQUAL(R1, 0, LEAVE),      \
-        STORE32(R10, PORT + 8, R1), STORE32_NUMBER(R10, PORT + 12, 0), FIND_NETWORK,               \
-        LOOK_UP(GUARD_PORTS, PORT), IF_EQUAL(R0, 0, LEAVE), SET(R7, R0),                           \
         LOAD64(R1, R6, IN_ADDRESS(sk)), IF_EQUAL(R1, 0, LEAVE),                                    \
-        LOAD32(R1, R1, IN_SOCKET(src_port)), IF_NOT_EQUAL(R1, 0, LEAVE), READ_OPTION,              \
-        IF_NOT_EQUAL(R0, 0, LEAVE), LOAD32(R1, R10, OPTION), IF_NOT_EQUAL(R1, 0, LEAVE)
+        LOAD32(R1, R1, IN_SOCKET(src_port)), IF_NOT_EQUAL(R1, 0, LEAVE), FIND_COOKIE,              \
+        LOOK_UP(GUARD_TURNS, COOKIE), IF_EQUAL(R0, 0, NO_TURN), SET(R7, R0), RETURN_TURN,          \
+        LABEL(NO_TURN), LOAD32(R1, R6, IN_ADDRESS(user_port)), TO_BIG_ENDIAN(R1, 16),              \
+        IF_EQUAL(R1, 0, LEAVE), STORE32(R10, PORT + 8, R1), STORE32_NUMBER(R10, PORT + 12, 0),     \
+        FIND_NETWORK, LOOK_UP(GUARD_TURNS, COOKIE), IF_EQUAL(R0, 0, FIRST),                        \
+        LOAD64(R1, R10, PORT + 8), STORE64(R0, 8, R1), GO(HAS_OPTION), LABEL(FIRST), READ_OPTION,  \
+        IF_NOT_EQUAL(R0, 0, LEAVE), LOAD32(R1, R10, OPTION), IF_NOT_EQUAL(R1, 0, LEAVE),           \
+        LABEL(HAS_OPTION), LOOK_UP(GUARD_PORTS, PORT), IF_EQUAL(R0, 0, LEAVE), SET(R7, R0)
 
 /* Where somebody listens at the address of TUPLE, the kernel refuses in any case. */
 #define NOBODY_LISTENS(family)                                                                     \
@@ -173,7 +169,8 @@ static const struct step listen_steps[] = {
 #define HELP                                                                                       \
     MAP(R1, GUARD_TURNS), ADDRESS_OF(R2, COOKIE), ADDRESS_OF(R3, PORT), SET_NUMBER(R4, BPF_ANY),   \
         CALL(BPF_FUNC_map_update_elem), IF_EQUAL(R0, 0, IS_KEPT), GIVE_BACK(ipv4_turn),            \
-        GIVE_BACK(ipv6_turn), GO(LEAVE), LABEL(IS_KEPT), SWITCH_OPTION_ON
+        GIVE_BACK(ipv6_turn), GO(LEAVE), LABEL(IS_KEPT), SWITCH_OPTION(1), GO(LEAVE),              \
+        LABEL(IS_BUSY), SWITCH_OPTION(0)
 
 static const struct step bind4_steps[] = {
     IS_TO_BE_HELPED,
@@ -181,17 +178,24 @@ static const struct step bind4_steps[] = {
     STORE32(R10, IN_TUPLE(ipv4.daddr), R1),
     STORE32_NUMBER(R10, IN_TUPLE(ipv4.saddr), 0),
     NOBODY_LISTENS(ipv4),
-    FIND_COOKIE,
     TAKE(ipv4_turn),
-    IF_NOT_EQUAL(R0, 0, LEAVE),
+    IF_NOT_EQUAL(R0, 0, IS_BUSY),
     HELP,
     PASS,
 };
 
+/* Whether IPV6_V6ONLY is set; UNKNOWN where it cannot be seen. */
+enum { V6ONLY_PLACE, V6ONLY_MASK, PARAMETERS };
+#define IF_IPV6_ONLY(label)                                                                        \
+    LOAD64(R1, R6, IN_ADDRESS(sk)), IF_EQUAL(R1, 0, LEAVE), CALL(BPF_FUNC_skc_to_tcp6_sock),       \
+        IF_EQUAL(R0, 0, UNKNOWN), STORE64_NUMBER(R10, OPTION, 0), ADDRESS_OF(R1, OPTION),          \
+        SET_NUMBER(R2, 1), SET(R3, R0), ADD_PARAMETER(R3, V6ONLY_PLACE),                           \
+        CALL(BPF_FUNC_probe_read_kernel), LOAD8(R1, R10, OPTION), SET_PARAMETER(R2, V6ONLY_MASK),  \
+        AND(R1, R2), IF_NOT_EQUAL(R1, 0, label)
+
 /*
- * An IPv4 address as an IPv6 one takes IPv4's turn. The address of all may be of both families, and
- * of IPv6 alone (IPV6_V6ONLY), which a program is not told: where somebody has listened over IPv4
- * beside it, it is of IPv6, else it takes both turns.
+ * An IPv4 address as an IPv6 one takes IPv4's turn. The address of all is of both families, and
+ * takes both turns, or of IPv6 alone.
  */
 static const struct step bind6_steps[] = {
     IS_TO_BE_HELPED,
@@ -208,34 +212,29 @@ static const struct step bind6_steps[] = {
     STORE32_NUMBER(R10, IN_TUPLE(ipv6.saddr) + 8, 0),
     STORE32_NUMBER(R10, IN_TUPLE(ipv6.saddr) + 12, 0),
     NOBODY_LISTENS(ipv6),
-    FIND_COOKIE,
     LOAD32(R1, R10, TUPLE_IPV6_WORD(0)),
     LOAD32(R2, R10, TUPLE_IPV6_WORD(1)),
     OR(R1, R2),
     IF_NOT_EQUAL(R1, 0, IPV6),
     LOAD32(R1, R10, TUPLE_IPV6_WORD(2)),
     TO_BIG_ENDIAN(R1, 32),
-    SET_NUMBER(R9, GUARD_IPV4),
+    SET_NUMBER(R9, false),
     IF_EQUAL(R1, 0xffff, IPV4),
     LOAD32(R2, R10, TUPLE_IPV6_WORD(3)),
     OR(R1, R2),
     IF_NOT_EQUAL(R1, 0, IPV6),
-    LOAD64(R1, R7, offsetof(struct guard_noted, families)),
-    AND_NUMBER(R1, GUARD_IPV4),
-    IF_NOT_EQUAL(R1, 0, IPV6),
-    SET_NUMBER(R9, GUARD_IPV4 | GUARD_IPV6),
+    IF_IPV6_ONLY(IPV6),
+    LABEL(UNKNOWN),
+    SET_NUMBER(R9, true),
     LABEL(IPV4),
     TAKE(ipv4_turn),
-    IF_NOT_EQUAL(R0, 0, LEAVE),
-    IF_EQUAL(R9, GUARD_IPV4, HAS_TURN),
-    GO(TAKE_IPV6),
+    IF_NOT_EQUAL(R0, 0, IS_BUSY),
+    IF_EQUAL(R9, false, HAS_TURN),
     LABEL(IPV6),
-    SET_NUMBER(R9, GUARD_IPV6),
-    LABEL(TAKE_IPV6),
     TAKE(ipv6_turn),
     IF_EQUAL(R0, 0, HAS_TURN),
     GIVE_BACK(ipv4_turn), /* where it is ours */
-    GO(LEAVE),
+    GO(IS_BUSY),
     LABEL(HAS_TURN),
     HELP,
     PASS,
@@ -254,8 +253,9 @@ static const struct step close_steps[] = {
 };
 
 /*
- * What is least used is forgotten first, such as the ports of network namespaces that are gone.
- * Each processor may keep places in reserve, which must not be all that there are.
+ * Of the ports, the least used are forgotten first, such as those of network namespaces that are
+ * gone; each processor may keep places in reserve, which must not be all that there are. A turn is
+ * never forgotten: nobody would give it back. Where there are too many, no more are given.
  */
 static struct map shape(enum guard_map map)
 {
@@ -270,10 +270,10 @@ static struct map shape(enum guard_map map)
                             .entries = PORTS + reserve};
     case GUARD_TURNS:
         return (struct map){.name = "guard_turns",
-                            .type = BPF_MAP_TYPE_LRU_HASH,
+                            .type = BPF_MAP_TYPE_HASH,
                             .key_size = sizeof(uint64_t),
                             .value_size = sizeof(struct guard_port),
-                            .entries = TURNS + reserve};
+                            .entries = TURNS};
     default:
         return (struct map){.name = "guard_counts",
                             .type = BPF_MAP_TYPE_ARRAY,
@@ -322,9 +322,50 @@ enum bpf_attach_type guard_program_place(enum guard_program program)
     return programs[program].place;
 }
 
+/* Where the kernel has IPV6_V6ONLY of a socket, by its own description. False without one. */
+static bool find_v6only(int32_t parameters[PARAMETERS])
+{
+    struct btf btf;
+    struct btf_place common;
+    struct btf_place v6only;
+    if (!btf_load(&btf)) {
+        return false;
+    }
+    const bool found = btf_find(&btf, "sock", "__sk_common", &common) &&
+                       btf_find(&btf, "sock_common", "skc_ipv6only", &v6only);
+    if (found) {
+        parameters[V6ONLY_PLACE] = (int32_t)(common.offset + v6only.offset);
+        parameters[V6ONLY_MASK] = btf_mask(&v6only);
+    }
+    btf_free(&btf);
+    return found;
+}
+
+/* The steps of bind6, without the look at the socket. */
+static void make_blind(struct step steps[])
+{
+    static const struct step look = CALL(BPF_FUNC_skc_to_tcp6_sock);
+    static const struct step nothing = SET_NUMBER(R0, 0);
+    memcpy(steps, bind6_steps, sizeof bind6_steps);
+    for (size_t i = 0; i < sizeof bind6_steps / sizeof bind6_steps[0]; i++) {
+        if (steps[i].code == look.code && steps[i].number == look.number) {
+            steps[i] = nothing;
+        }
+    }
+}
+
 int guard_program_load(enum guard_program program, const int *maps, char **why)
 {
-    const struct names names = {.maps = maps, .map_count = GUARD_MAPS};
-    return bpf_program_load(programs[program].type, programs[program].place,
-                            &programs[program].program, &names, why);
+    int32_t parameters[PARAMETERS] = {0};
+    struct step blind_steps[sizeof bind6_steps / sizeof bind6_steps[0]];
+    struct program wanted = programs[program].program;
+    if (program == GUARD_BIND6 && !find_v6only(parameters)) {
+        make_blind(blind_steps);
+        wanted.steps = blind_steps;
+    }
+    const struct names names = {.maps = maps,
+                                .map_count = GUARD_MAPS,
+                                .parameters = parameters,
+                                .parameter_count = PARAMETERS};
+    return bpf_program_load(programs[program].type, programs[program].place, &wanted, &names, why);
 }

@@ -284,7 +284,7 @@ bool guard_remove(const char *name)
     return done;
 }
 
-bool guard_note(const char *name, const struct guard_port *port, uint64_t families)
+bool guard_note(const char *name, const struct guard_port *port)
 {
     char *folder = folder_of(name);
     const int map = open_pinned(folder, map_names[GUARD_PORTS]);
@@ -292,10 +292,8 @@ bool guard_note(const char *name, const struct guard_port *port, uint64_t famili
     if (map < 0) {
         return false;
     }
-    struct guard_noted noted = {0};
-    bpf_map_lookup(map, port, &noted);
-    noted.families |= families;
-    const bool done = bpf_map_update(map, port, &noted, BPF_ANY);
+    const struct guard_noted noted = {0};
+    const bool done = bpf_map_update(map, port, &noted, BPF_NOEXIST) || errno == EEXIST;
     close(map);
     return done;
 }

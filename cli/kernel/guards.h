@@ -36,7 +36,7 @@ bool guard_attach(const char *name, const char *group, char **why);
 bool guard_remove(const char *name);
 
 /* Notes the port of a listener that was armed from outside. False and errno. */
-bool guard_note(const char *name, const struct guard_port *port, uint64_t families);
+bool guard_note(const char *name, const struct guard_port *port);
 
 struct guard {
     char *name;

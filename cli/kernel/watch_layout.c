@@ -62,22 +62,12 @@ bool watch_layout_find(struct watch_layout *layout, const struct btf *btf, const
     return true;
 }
 
-static bool is_set(const struct btf_place *place, uint8_t byte)
-{
-    const unsigned int bits = place->bits > 0 && place->bits < 8 ? (1u << place->bits) - 1 : 0xff;
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return ((unsigned int)byte >> (8 - place->bit - place->bits) & bits) != 0;
-#else
-    return ((unsigned int)byte >> place->bit & bits) != 0;
-#endif
-}
-
 bool watch_layout_reuses(const struct watch_layout *layout, uint8_t byte)
 {
-    return is_set(&layout->reuse, byte);
+    return (byte & btf_mask(&layout->reuse)) != 0;
 }
 
 bool watch_layout_is_ipv6_only(const struct watch_layout *layout, uint8_t byte)
 {
-    return is_set(&layout->v6only, byte);
+    return (byte & btf_mask(&layout->v6only)) != 0;
 }

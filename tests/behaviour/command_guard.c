@@ -3,6 +3,7 @@
  * own. Each host here stands for a program that no preload reaches: it never has the shim.
  */
 #include "deadline.h"
+#include "guards.h"
 #include "host.h"
 #include "invoke.h"
 #include "namespace.h"
@@ -24,64 +25,7 @@
 #include <unistd.h>
 
 #define PORT 9999
-#define PINS "/sys/fs/bpf/"
-
-static char group_folder[256]; /* where cgroup2 shows it */
-static char group[64];         /* its path, as the command takes it */
-
-/* A forked host waits for the end of this process, and this one would wait for its. */
-static void remove_group(void)
-{
-    FILE *kill_all = fopen(path_in(group_folder, "cgroup.kill"), "we");
-    if (kill_all != NULL) {
-        fputs("1", kill_all);
-        fclose(kill_all);
-    }
-    for (int i = 0; i < 200 && rmdir(group_folder) != 0 && errno == EBUSY; i++) {
-        usleep(10000); /* the hosts in it are about to end */
-    }
-}
-
-/* A BPF file system that nobody else sees, and an empty control group. */
-static void enter_private_guards(void)
-{
-    static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-    enter_private_folder();
-    enter_private_network();
-    if (mount("bpf", PINS, "bpf", 0, "mode=700") != 0) {
-        skip_because("no BPF file system can be mounted: %s", strerror(errno));
-    }
-    snprintf(group, sizeof group, "/libreuse-test-%d", (int)getpid());
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(group_folder, sizeof group_folder, "%s%s/cgroup.procs", mounts[i], group);
-        group_folder[strlen(group_folder) - strlen("/cgroup.procs")] = '\0';
-        char *controllers = path_in(mounts[i], "cgroup.controllers");
-        if (access(controllers, F_OK) == 0 && mkdir(group_folder, 0755) == 0) {
-            atexit(remove_group);
-            return;
-        }
-    }
-    skip_because("no control group can be made");
-}
-
 TestSuite(command_guard, .init = enter_private_guards);
-
-/* What the command says where guards cannot be had; the test ends as skipped then. */
-static void guard_on(void)
-{
-    struct program program = {.path = LIBREUSE_PATH, .arguments = {"guard", "on", group}};
-    struct process process = start(program);
-    EVENTUALLY(has_ended(&process));
-    if (process.status != 0) {
-        skip_because("%s", errors_of(&process));
-    }
-    expect_said(&process, "is armed, and its restart works\n");
-}
-
-static void put_into_group(pid_t pid)
-{
-    write_file(path_in(group_folder, "cgroup.procs"), text_of(pid), 0644);
-}
 
 static struct host start_guarded(void)
 {
@@ -112,10 +56,18 @@ static void leave_guarded_time_wait(const char *address, const char *way)
     }
 }
 
-static void expect_counts(const char *armed, const char *restarted)
+static void expect_count(const struct process *list, const char *name, int count)
 {
-    struct process list = LIBREUSE(0, "guard");
-    EXPECT_LINE(&list, group + 1, armed, restarted, "on");
+    char member[64];
+    snprintf(member, sizeof member, "\"%s\": %d,\n", name, count);
+    expect_said(list, member);
+}
+
+static void expect_counts(int armed, int restarted)
+{
+    struct process list = LIBREUSE(0, "guard", "--json");
+    expect_count(&list, "armed", armed);
+    expect_count(&list, "restarted", restarted);
 }
 
 Test(command_guard, makes_a_restart_work_past_time_wait)
@@ -128,7 +80,7 @@ Test(command_guard, makes_a_restart_work_past_time_wait)
     for (int i = 0; i < 3; i++) {
         leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
     }
-    expect_counts("3", "2");
+    expect_counts(3, 2);
 }
 
 Test(command_guard, works_over_ipv6_and_after_a_change_of_the_address)
@@ -197,6 +149,53 @@ Test(command_guard, lets_no_second_socket_bind_before_the_first_listens)
     EXPECT_ERROR(host_bind(&one, host_tcp_socket(&one), "0.0.0.0:9999"), EADDRINUSE);
 }
 
+/* [::] is IPv4, too, unless IPV6_V6ONLY is set. */
+Test(command_guard, lets_no_socket_of_both_families_bind_beside_one_of_them)
+{
+    need_protocol(AF_INET6, 0);
+    guard_on();
+    leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
+    struct host one = start_guarded();
+    struct host other = start_guarded();
+    EXPECT_SUCCESS(host_bind(&one, host_tcp_socket(&one), "0.0.0.0:9999"));
+    const int both = host_socket(&other, AF_INET6, SOCK_STREAM, 0);
+    EXPECT_ERROR(host_bind(&other, both, "[::]:9999"), EADDRINUSE);
+    EXPECT_VALUE(host_get_option(&other, both, SO_REUSEADDR), 0);
+    host_set_option(&other, both, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    EXPECT_SUCCESS(host_bind(&other, both, "[::]:9999"));
+}
+
+Test(command_guard, counts_no_restart_on_another_port)
+{
+    guard_on();
+    struct host server = start_guarded();
+    host_close(&server, host_serve(&server, "0.0.0.0:9999"));
+    struct host outside = start_host(WITHOUT_SHIM);
+    EXPECT_SUCCESS(host_bind(&outside, host_tcp_socket(&outside), "0.0.0.0:9999"));
+    const int lost = host_tcp_socket(&server);
+    EXPECT_ERROR(host_bind(&server, lost, "0.0.0.0:9999"), EADDRINUSE);
+    EXPECT_SUCCESS(host_listen(&server, lost));
+    expect_counts(2, 0);
+}
+
+/* A socket that was helped to one port in vain is as exclusive on the next. */
+Test(command_guard, moves_the_turn_with_the_socket)
+{
+    guard_on();
+    struct host server = start_guarded();
+    host_close(&server, host_serve(&server, "0.0.0.0:9999"));
+    host_close(&server, host_serve(&server, "0.0.0.0:9998"));
+    struct host outside = start_host(WITHOUT_SHIM);
+    EXPECT_SUCCESS(host_bind(&outside, host_tcp_socket(&outside), "0.0.0.0:9999"));
+    const int moved = host_tcp_socket(&server);
+    EXPECT_ERROR(host_bind(&server, moved, "0.0.0.0:9999"), EADDRINUSE);
+    EXPECT_SUCCESS(host_bind(&server, moved, "0.0.0.0:9998"));
+    struct host other = start_guarded();
+    EXPECT_ERROR(host_bind(&other, host_tcp_socket(&other), "0.0.0.0:9998"), EADDRINUSE);
+    EXPECT_SUCCESS(host_listen(&server, moved));
+    expect_counts(3, 1);
+}
+
 Test(command_guard, leaves_alone_what_is_not_a_port_of_a_guarded_listener)
 {
     guard_on();
@@ -236,7 +235,7 @@ Test(command_guard, makes_a_hundred_restarts_in_a_row_work)
     for (int i = 0; i < 100; i++) {
         leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
     }
-    expect_counts("100", "99");
+    expect_counts(100, 99);
 }
 
 Test(command_guard, off_leaves_nothing_behind)

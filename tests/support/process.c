@@ -96,12 +96,24 @@ static void take_signals_as_usual(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void enter_group(const char *group)
+{
+    if (group != NULL) {
+        const int fd = open(group, O_WRONLY | O_CLOEXEC);
+        if (write(fd, "0", 1) != 1) { /* the process that writes it */
+            _exit(CANNOT_START);
+        }
+        close(fd);
+    }
+}
+
 static void become(const struct program *program, pid_t parent, int output, int errors)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) {
         _exit(CANNOT_START);
     }
+    enter_group(program->group);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     take_signals_as_usual();
     set_environment(program);

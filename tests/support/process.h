@@ -28,6 +28,7 @@ struct program {
     int errors;                  /* becomes descriptor 2; 0: captured */
     int inherited;               /* stays open, under its number; 0: nothing but 0, 1 and 2 */
     bool errors_closed;          /* the program starts without a descriptor 2 */
+    const char *group; /* the cgroup.procs of a control group to be in; NULL: the test's */
 };
 
 struct process {

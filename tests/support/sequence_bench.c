@@ -116,6 +116,7 @@ void bench_run(struct bench *bench)
             .arguments = {folders[side]},
             .settings = {bench->reporting->settings[0], bench->reporting->settings[1]},
             .input = bench->files[side],
+            .group = bench->group[side],
             .errors_closed = bench->reporting->errors_closed});
     }
     for (size_t side = 0; side < SIDES; side++) {

@@ -21,6 +21,7 @@ struct bench {
     uint64_t seed; /* of the whole test */
     uint64_t count;
     enum shim shim[SIDES];
+    const char *group[SIDES]; /* the cgroup.procs of a control group; NULL: the test's own */
     const struct reporting *reporting;
     int files[SIDES];
     struct batch *batches[SIDES];
