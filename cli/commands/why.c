@@ -183,6 +183,36 @@ static void json_lost(const struct survey *survey, unsigned int port, struct jso
     json_close(json);
 }
 
+/* A holder that libreuse guard sees to: to stop it is safe. */
+static bool is_guarded_here(const struct finding *finding, unsigned int port)
+{
+    return finding->is_guarded && finding->reuse_address == 1 && finding->entry.facts.port == port;
+}
+
+static void say_guarded(const struct survey *survey, unsigned int port)
+{
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        if (is_guarded_here(finding, port)) {
+            char *program = output_printable(finding->program);
+            output_text(TONE_GOOD, "%s[%d] is under libreuse guard: its next start gets the port\n",
+                        program, finding->user.pid);
+            free(program);
+        }
+    }
+}
+
+static void json_guarded(const struct survey *survey, unsigned int port, struct json *json)
+{
+    json_open_array(json, "guarded");
+    for (size_t i = 0; i < survey->count; i++) {
+        if (is_guarded_here(&survey->findings[i], port)) {
+            json_number(json, NULL, survey->findings[i].user.pid);
+        }
+    }
+    json_close(json);
+}
+
 static void show_text(const struct trial_target *target, const struct trials *trials,
                       const struct survey *survey)
 {
@@ -198,6 +228,7 @@ static void show_text(const struct trial_target *target, const struct trials *tr
     struct port_sockets port;
     port_sockets_list(target, trials, &port);
     port_sockets_show(&port);
+    say_guarded(survey, target->port);
     if (port_sockets_have_unknown(&port)) {
         output_text(TONE_WARNING, "?: %s\n", processes_why_unknown(&port.processes));
     }
@@ -246,6 +277,7 @@ static void show_json(const struct trial_target *target, const struct trials *tr
     json_close(&json);
     port_sockets_json(&port, &json);
     json_lost(survey, target->port, &json);
+    json_guarded(survey, target->port, &json);
     json_close(&json);
     port_sockets_free(&port);
 }

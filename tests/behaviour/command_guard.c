@@ -307,6 +307,8 @@ Test(command_guard, is_known_to_audit_and_check)
     expect_said(&json, "\"guarded\": true");
     struct process check = LIBREUSE(0, "check", text_of(server.process.pid));
     EXPECT_LINE(&check, "verdict", "restarts cleanly (guard)");
+    struct process why = LIBREUSE(1, "why", "9999");
+    expect_said(&why, "] is under libreuse guard: its next start gets the port\n");
     LIBREUSE(0, "guard", "off", group);
     struct process after = LIBREUSE(1, "check", text_of(server.process.pid));
     EXPECT_LINE(&after, "verdict", "libreuse.so is not in it");
