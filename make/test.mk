@@ -65,8 +65,9 @@ $(HOSTS): $(BUILD)/fixtures/%: tests/fixtures/%.c $(EVERYTHING)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(TEST_FLAGS) $(LDFLAGS) -o $@ $< $(LIBDL)
 
 # What no preload reaches.
-$(BUILD)/fixtures/swallow_once: CFLAGS := $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS)) -static
-$(BUILD)/fixtures/swallow_once: LIBDL :=
+UNREACHED := $(BUILD)/fixtures/swallow_once $(BUILD)/fixtures/raw_server
+$(UNREACHED): CFLAGS := $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS)) -static
+$(UNREACHED): LIBDL :=
 
 $(HOST_LIBS): $(BUILD)/fixtures/lib/%.so: tests/fixtures/lib/%.c $(EVERYTHING)
 	@mkdir -p $(@D)

@@ -152,25 +152,6 @@ int bpf_cgroup_link(int program_fd, int group_fd, enum bpf_attach_type type)
     return call(BPF_LINK_CREATE, &attr);
 }
 
-bool bpf_cgroup_attach(int program_fd, int group_fd, enum bpf_attach_type type, uint32_t flags)
-{
-    union bpf_attr attr;
-    nothing(&attr)->target_fd = (uint32_t)group_fd;
-    attr.attach_bpf_fd = (uint32_t)program_fd;
-    attr.attach_type = type;
-    attr.attach_flags = flags;
-    return call(BPF_PROG_ATTACH, &attr) == 0;
-}
-
-bool bpf_cgroup_detach(int program_fd, int group_fd, enum bpf_attach_type type)
-{
-    union bpf_attr attr;
-    nothing(&attr)->target_fd = (uint32_t)group_fd;
-    attr.attach_bpf_fd = (uint32_t)program_fd;
-    attr.attach_type = type;
-    return call(BPF_PROG_DETACH, &attr) == 0;
-}
-
 bool bpf_cgroup_programs(int group_fd, enum bpf_attach_type type, uint32_t *ids, uint32_t *count)
 {
     union bpf_attr attr;

@@ -43,13 +43,10 @@ int bpf_program_load(enum bpf_prog_type type, enum bpf_attach_type attach_type,
                      const struct program *program, const struct names *names, char **why);
 
 /*
- * Attaches a program of control groups to a folder of the cgroup2 file system. As a link, it is
- * detached when the link's last descriptor is closed and the link is not pinned (Linux 5.7);
- * without one, it stays until it is detached or the group is gone. `flags`: BPF_F_ALLOW_MULTI.
+ * Attaches a program of control groups to a folder of the cgroup2 file system, by a link: it is
+ * detached when the link's last descriptor is closed and the link is not pinned (Linux 5.7).
  */
 int bpf_cgroup_link(int program_fd, int group_fd, enum bpf_attach_type type);
-bool bpf_cgroup_attach(int program_fd, int group_fd, enum bpf_attach_type type, uint32_t flags);
-bool bpf_cgroup_detach(int program_fd, int group_fd, enum bpf_attach_type type);
 
 /*
  * The IDs of the programs at a control group for these events, in the order in which they run;

@@ -1,13 +1,17 @@
 #include "guard_list.h"
 
+#include "kernel/control_group.h"
+#include "kernel/guard_programs.h"
 #include "kernel/guards.h"
 #include "terminal/exit_status.h"
 #include "terminal/output.h"
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static void add_row(struct table *table, const struct guard *guard)
 {
@@ -32,6 +36,35 @@ static void add_row(struct table *table, const struct guard *guard)
                                       : "on");
 }
 
+/* Calls `take` for each event at which others' programs run, too, with the names in their order. */
+static void visit_others(const struct guard *guard, void *context,
+                         void (*take)(void *context, const struct guard *guard, const char *names))
+{
+    const int group_fd = guard->group != NULL ? control_group_open(guard->group) : -1;
+    for (int i = 0; group_fd >= 0 && i < GUARD_PROGRAMS; i++) {
+        char *names = guard_programs_at(group_fd, (enum guard_program)i);
+        if (names != NULL) {
+            take(context, guard, names);
+        }
+        free(names);
+    }
+    if (group_fd >= 0) {
+        close(group_fd);
+    }
+}
+
+static void say_others(void *context, const struct guard *guard, const char *names)
+{
+    (void)context;
+    output_line("%s: programs run in this order: %s", guard->name, names);
+}
+
+static void json_others(void *context, const struct guard *guard, const char *names)
+{
+    (void)guard;
+    json_string(context, NULL, names);
+}
+
 static void show_table(const struct guard *guards, size_t count)
 {
     static const char *const headings[] = {"CONTROL GROUP", "SINCE", "ARMED", "RESTARTED", "STATE"};
@@ -50,6 +83,9 @@ static void show_table(const struct guard *guards, size_t count)
         add_row(table, &guards[i]);
     }
     table_print_and_free(table);
+    for (size_t i = 0; i < count; i++) {
+        visit_others(&guards[i], NULL, say_others);
+    }
 }
 
 static void show_json(const struct guard *guards, size_t count)
@@ -65,6 +101,9 @@ static void show_json(const struct guard *guards, size_t count)
         json_number(&json, "armed", (int64_t)guards[i].counts.armed);
         json_number(&json, "restarted", (int64_t)guards[i].counts.restarted);
         json_boolean(&json, "complete", guards[i].is_whole);
+        json_open_array(&json, "beside_others");
+        visit_others(&guards[i], &json, json_others);
+        json_close(&json);
         json_close(&json);
     }
     json_close(&json);

@@ -1,6 +1,7 @@
 #include "guard_programs.h"
 
 #include "btf.h"
+#include "terminal/output.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -320,6 +321,31 @@ const char *guard_program_name(enum guard_program program)
 enum bpf_attach_type guard_program_place(enum guard_program program)
 {
     return programs[program].place;
+}
+
+char *guard_programs_at(int group_fd, enum guard_program program)
+{
+    enum { MOST = 64 }; /* as the kernel: BPF_CGROUP_MAX_PROGS */
+    uint32_t ids[MOST];
+    uint32_t count = MOST;
+    char *names = NULL;
+    if (!bpf_cgroup_programs(group_fd, guard_program_place(program), ids, &count) || count < 2) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct bpf_prog_info info = {0};
+        const int fd = bpf_program_open(ids[i]);
+        const bool is_known = fd >= 0 && bpf_describe(fd, &info, sizeof info) && info.name[0] != 0;
+        char *longer =
+            output_format("%s%s%.*s", names != NULL ? names : "", names != NULL ? ", " : "",
+                          (int)sizeof info.name, is_known ? info.name : "(without a name)");
+        free(names);
+        names = longer;
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    return names;
 }
 
 /* Where the kernel has IPV6_V6ONLY of a socket, by its own description. False without one. */

@@ -32,6 +32,12 @@ enum guard_program { GUARD_LISTEN, GUARD_BIND4, GUARD_BIND6, GUARD_CLOSE, GUARD_
 const char *guard_program_name(enum guard_program program);
 enum bpf_attach_type guard_program_place(enum guard_program program);
 
+/*
+ * The names of all programs that run on this one's event at a control group, in their order: "a,
+ * b". NULL where there is no other, or they cannot be listed. The caller frees it.
+ */
+char *guard_programs_at(int group_fd, enum guard_program program);
+
 /* Loads a program on these GUARD_MAPS maps. -1 as of bpf_program_load(). */
 int guard_program_load(enum guard_program program, const int *maps, char **why);
 

@@ -14,6 +14,8 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -22,6 +24,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PORT 9999
@@ -79,6 +82,36 @@ Test(command_guard, makes_a_restart_work_past_time_wait)
     guard_on();
     for (int i = 0; i < 3; i++) {
         leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
+    }
+    expect_counts(3, 2);
+}
+
+/* The port on which it listens. */
+static int serve_one_by_raw_calls(void)
+{
+    struct process server = start((struct program){.path = BUILD_FOLDER "/fixtures/raw_server",
+                                                   .arguments = {"9999"},
+                                                   .group = path_in(group_folder, "cgroup.procs")});
+    EVENTUALLY(strchr(output_of(&server), '\n') != NULL);
+    const int port = atoi(output_of(&server) + strlen("listening on "));
+    if (port == PORT) {
+        const int client = connected_client("127.0.0.1:9999", 0);
+        expect_end_of_stream(client);
+        close(client);
+        EVENTUALLY(count_sockets(PORT, TCP_TIME_WAIT) > 0);
+    }
+    end_by_signal(&server, SIGKILL);
+    return port;
+}
+
+Test(command_guard, reaches_static_programs_that_call_the_kernel_directly)
+{
+    EXPECT_VALUE(serve_one_by_raw_calls(), PORT);
+    cr_assert_neq(serve_one_by_raw_calls(), PORT, "its restart works without a guard");
+    enter_private_network();
+    guard_on();
+    for (int i = 0; i < 3; i++) {
+        EXPECT_VALUE(serve_one_by_raw_calls(), PORT);
     }
     expect_counts(3, 2);
 }
@@ -336,6 +369,49 @@ Test(command_guard, works_for_both_families_on_one_port)
         expect_end_of_stream(client);
         close(client);
     }
+}
+
+/* A program of somebody else refuses a port, as systemd's SocketBindDeny= does. */
+static void refuse_port_in_group(uint16_t port)
+{
+    const struct bpf_insn steps[] = {
+        {.code = BPF_LDX | BPF_MEM | BPF_W,
+         .dst_reg = 2,
+         .src_reg = 1,
+         .off = offsetof(struct bpf_sock_addr, user_port)},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1},
+        {.code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = 2, .off = 1, .imm = htons(port)},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
+        {.code = BPF_JMP | BPF_EXIT},
+    };
+    union bpf_attr load = {.prog_type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+                           .expected_attach_type = BPF_CGROUP_INET4_BIND,
+                           .insn_cnt = sizeof steps / sizeof steps[0],
+                           .insns = (uint64_t)(uintptr_t)steps,
+                           .license = (uint64_t)(uintptr_t) "GPL",
+                           .prog_name = "stranger"};
+    const int program = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load);
+    cr_assert_geq(program, 0, "bpf: %s", strerror(errno));
+    union bpf_attr attach = {.target_fd = (uint32_t)open(group_folder, O_RDONLY | O_CLOEXEC),
+                             .attach_bpf_fd = (uint32_t)program,
+                             .attach_type = BPF_CGROUP_INET4_BIND,
+                             .attach_flags = BPF_F_ALLOW_MULTI};
+    cr_assert_eq(syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach), 0, "bpf: %s",
+                 strerror(errno));
+}
+
+Test(command_guard, works_beside_programs_of_others)
+{
+    guard_on();
+    refuse_port_in_group(7777);
+    struct process list = LIBREUSE(0, "guard");
+    expect_said(&list, ": programs run in this order: guard_bind4, stranger\n");
+    leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
+    struct host server = start_guarded();
+    EXPECT_ERROR(host_bind(&server, host_tcp_socket(&server), "0.0.0.0:7777"), EPERM);
+    host_serve(&server, "0.0.0.0:9999");
+    LIBREUSE(0, "guard", "off", group);
+    EXPECT_ERROR(host_bind(&server, host_tcp_socket(&server), "0.0.0.0:7777"), EPERM);
 }
 
 static void guard_below(const char *name)
