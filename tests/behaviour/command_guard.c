@@ -164,6 +164,26 @@ Test(command_guard, arms_listeners_and_connections_that_were_there_before)
     leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
 }
 
+/* Of connections that had ended before: nothing arms them, and they are in the way of a restart. */
+Test(command_guard, names_time_wait_sockets_that_cannot_be_armed)
+{
+    struct host server = start_guarded();
+    const int listener = host_serve(&server, "0.0.0.0:9999");
+    const int client = connected_client("127.0.0.1:9999", 0);
+    host_close(&server, host_accept(&server, listener));
+    expect_end_of_stream(client);
+    close(client);
+    EVENTUALLY(count_sockets(PORT, TCP_TIME_WAIT) == 1);
+    struct process on = LIBREUSE(0, "guard", "on", group);
+    expect_said(&on, "armed 1 listener that runs already (0.0.0.0:9999); from now on");
+    expect_said(&on, "port 9999: 1 TIME_WAIT socket of connections that ended before cannot be "
+                     "armed");
+    expect_said(&on, "libreuse free 9999\n");
+    LIBREUSE(0, "free", "--yes", "9999");
+    end_by_signal(&server.process, SIGKILL);
+    leave_guarded_time_wait("0.0.0.0:9999", "127.0.0.1:9999");
+}
+
 /* Two that are started at the same moment: one of them is refused by bind(), as ever. */
 Test(command_guard, lets_no_second_socket_bind_before_the_first_listens)
 {

@@ -3,17 +3,18 @@
  * it is ready and waits until its standard input ends. See run, which interleaves and compares
  * them.
  *
- *   cycle ROUNDS [patched]   nanoseconds for socket(), bind(), listen() and close(); patched: with
- *                            SO_REUSEADDR in the source
- *   fail ROUNDS PORT         microseconds for a bind() that fails
- *   start ROUNDS PROGRAM     microseconds from posix_spawn() to the end of PROGRAM
- *   dirty                    private dirty bytes of the mappings of preloaded libraries in this
- * process accept ROUNDS            nanoseconds for a connection, accepted, one byte echoed, and
- * closed echo ROUNDS              nanoseconds for 64 bytes there and back on one connection remains
- * COUNT PORT       leaves COUNT sockets in TIME_WAIT on PORT (one is needed at least) crowd COUNT
- * COUNT processes with a listening socket each serve PORT [patched]     a server that never looks
- * at bind()'s result and closes first, until killed gap PORT                 polls PORT until a
- * connection is answered; milliseconds since the start
+ * - cycle ROUNDS [patched]: nanoseconds for socket(), bind(), listen() and close(); patched: with
+ *   SO_REUSEADDR in the source
+ * - call ROUNDS: nanoseconds for a system call that does nothing, getppid()
+ * - fail ROUNDS PORT: microseconds for a bind() that fails
+ * - start ROUNDS PROGRAM: microseconds from posix_spawn() to the end of PROGRAM
+ * - dirty: private dirty bytes of the mappings of preloaded libraries in this process
+ * - accept ROUNDS: nanoseconds for a connection, accepted, one byte echoed, and closed
+ * - echo ROUNDS: nanoseconds for 64 bytes there and back on one connection
+ * - remains COUNT PORT: leaves COUNT sockets in TIME_WAIT on PORT (one is needed at least)
+ * - crowd COUNT: COUNT processes with a listening socket each
+ * - serve PORT [patched]: until killed, a server that looks at no result and closes first
+ * - gap PORT: polls PORT until a connection is answered; milliseconds since the start
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,6 +28,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -299,6 +301,15 @@ static bool is(const char *word, int count, char **arguments, int needed)
     return strcmp(arguments[1], word) == 0 && count >= needed + 2;
 }
 
+static double calling(long rounds)
+{
+    const double start = now();
+    for (long i = 0; i < rounds; i++) {
+        syscall(SYS_getppid);
+    }
+    return (now() - start) / (double)rounds;
+}
+
 int main(int count, char **arguments)
 {
     if (count < 2) {
@@ -308,6 +319,8 @@ int main(int count, char **arguments)
     double result = 0;
     if (is("cycle", count, arguments, 1)) {
         result = cycle(number(arguments[2]), patched);
+    } else if (is("call", count, arguments, 1)) {
+        result = calling(number(arguments[2]));
     } else if (is("fail", count, arguments, 2)) {
         result = failing(number(arguments[2]), number(arguments[3]));
     } else if (is("start", count, arguments, 2)) {
