@@ -53,7 +53,11 @@ static bool read_address(int fd, struct address *address)
 {
     *address = (struct address){0};
     socklen_t length = sizeof address->as;
-    return getsockname(fd, &address->as.any, &length) == 0;
+    if (getsockname(fd, &address->as.any, &length) != 0) {
+        return false;
+    }
+    address->length = length;
+    return true;
 }
 
 static unsigned int port_of(const struct address *address)
@@ -92,13 +96,11 @@ static void take_listener(struct group_arming *arming, int pid, int fd)
     } else {
         arming->listeners =
             output_reallocate(arming->listeners, arming->count + 1, sizeof arming->listeners[0]);
-        arming->listeners[arming->count++] =
-            (struct group_listener){.address = text,
-                                    .port = port_of(&address),
-                                    .family = address.as.any.sa_family,
-                                    .network = network,
-                                    .pid = pid,
-                                    .armed_now = !was_on};
+        arming->listeners[arming->count++] = (struct group_listener){.address = text,
+                                                                     .port = port_of(&address),
+                                                                     .network = network,
+                                                                     .pid = pid,
+                                                                     .armed_now = !was_on};
         arming->armed += !was_on;
     }
 }

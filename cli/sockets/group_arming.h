@@ -14,7 +14,6 @@
 struct group_listener {
     char *address;
     unsigned int port;
-    int family;
     uint64_t network; /* SO_NETNS_COOKIE; 0 where the kernel does not tell */
     int pid;          /* a process that has it */
     bool armed_now;
