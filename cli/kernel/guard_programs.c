@@ -142,7 +142,8 @@ static const struct step listen_steps[] = {
 };
 
 /*
- * Only an unbound TCP socket without the option, on a port that is noted: R7 is what is noted. One
+ * Only an unbound TCP socket without the option, on a port that is noted, as port 0 never is: R7 is
+ * what is noted. One
  * that was helped to another bind() in vain has the option from that, and its turn is this port's.
  */
 #define IS_TO_BE_HELPED                                                                            \
@@ -152,11 +153,11 @@ static const struct step listen_steps[] = {
         LOAD32(R1, R1, IN_SOCKET(src_port)), IF_NOT_EQUAL(R1, 0, LEAVE), FIND_COOKIE,              \
         LOOK_UP(GUARD_TURNS, COOKIE), IF_EQUAL(R0, 0, NO_TURN), SET(R7, R0), RETURN_TURN,          \
         LABEL(NO_TURN), LOAD32(R1, R6, IN_ADDRESS(user_port)), TO_BIG_ENDIAN(R1, 16),              \
-        IF_EQUAL(R1, 0, LEAVE), STORE32(R10, PORT + 8, R1), STORE32_NUMBER(R10, PORT + 12, 0),     \
-        FIND_NETWORK, LOOK_UP(GUARD_TURNS, COOKIE), IF_EQUAL(R0, 0, FIRST),                        \
-        LOAD64(R1, R10, PORT + 8), STORE64(R0, 8, R1), GO(HAS_OPTION), LABEL(FIRST), READ_OPTION,  \
-        IF_NOT_EQUAL(R0, 0, LEAVE), LOAD32(R1, R10, OPTION), IF_NOT_EQUAL(R1, 0, LEAVE),           \
-        LABEL(HAS_OPTION), LOOK_UP(GUARD_PORTS, PORT), IF_EQUAL(R0, 0, LEAVE), SET(R7, R0)
+        STORE32(R10, PORT + 8, R1), STORE32_NUMBER(R10, PORT + 12, 0), FIND_NETWORK,               \
+        LOOK_UP(GUARD_TURNS, COOKIE), IF_EQUAL(R0, 0, FIRST), LOAD64(R1, R10, PORT + 8),           \
+        STORE64(R0, 8, R1), GO(HAS_OPTION), LABEL(FIRST), READ_OPTION, IF_NOT_EQUAL(R0, 0, LEAVE), \
+        LOAD32(R1, R10, OPTION), IF_NOT_EQUAL(R1, 0, LEAVE), LABEL(HAS_OPTION),                    \
+        LOOK_UP(GUARD_PORTS, PORT), IF_EQUAL(R0, 0, LEAVE), SET(R7, R0)
 
 /* Where somebody listens at the address of TUPLE, the kernel refuses in any case. */
 #define NOBODY_LISTENS(family)                                                                     \

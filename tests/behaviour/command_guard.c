@@ -199,7 +199,9 @@ Test(command_guard, lets_no_second_socket_bind_before_the_first_listens)
     host_close(&one, first);
     EXPECT_SUCCESS(host_bind(&other, second, "0.0.0.0:9999"));
     EXPECT_SUCCESS(host_listen(&other, second));
-    EXPECT_ERROR(host_bind(&one, host_tcp_socket(&one), "0.0.0.0:9999"), EADDRINUSE);
+    const int third = host_tcp_socket(&one);
+    EXPECT_ERROR(host_bind(&one, third, "0.0.0.0:9999"), EADDRINUSE);
+    EXPECT_VALUE(host_get_option(&one, third, SO_REUSEADDR), 0);
 }
 
 /* [::] is IPv4, too, unless IPV6_V6ONLY is set. */
@@ -247,6 +249,43 @@ Test(command_guard, moves_the_turn_with_the_socket)
     EXPECT_ERROR(host_bind(&other, host_tcp_socket(&other), "0.0.0.0:9998"), EADDRINUSE);
     EXPECT_SUCCESS(host_listen(&server, moved));
     expect_counts(3, 1);
+
+    end_host(&outside);
+    const int first_port = host_tcp_socket(&other);
+    EXPECT_SUCCESS(host_bind(&other, first_port, "0.0.0.0:9999"));
+    EXPECT_VALUE(host_get_option(&other, first_port, SO_REUSEADDR), 1);
+}
+
+Test(command_guard, lets_no_socket_that_was_helped_in_vain_bind_beside_another)
+{
+    guard_on();
+    struct host server = start_guarded();
+    host_close(&server, host_serve(&server, "0.0.0.0:9999"));
+    host_close(&server, host_serve(&server, "0.0.0.0:9998"));
+    struct host outside = start_host(WITHOUT_SHIM);
+    EXPECT_SUCCESS(host_bind(&outside, host_tcp_socket(&outside), "0.0.0.0:9999"));
+    const int helped = host_tcp_socket(&server);
+    EXPECT_ERROR(host_bind(&server, helped, "0.0.0.0:9999"), EADDRINUSE);
+    struct host other = start_guarded();
+    EXPECT_SUCCESS(host_bind(&other, host_tcp_socket(&other), "0.0.0.0:9998"));
+    EXPECT_ERROR(host_bind(&server, helped, "0.0.0.0:9998"), EADDRINUSE);
+}
+
+Test(command_guard, leaves_alone_who_sets_the_option_and_who_is_bound_already)
+{
+    guard_on();
+    struct host server = start_guarded();
+    const int own = host_tcp_socket(&server);
+    host_set_option(&server, own, SOL_SOCKET, SO_REUSEADDR, 1);
+    EXPECT_SUCCESS(host_bind(&server, own, "0.0.0.0:9999"));
+    EXPECT_SUCCESS(host_listen(&server, own));
+    expect_counts(0, 0);
+    host_close(&server, own);
+    host_close(&server, host_serve(&server, "0.0.0.0:9999"));
+    const int lock = host_tcp_socket(&server);
+    EXPECT_SUCCESS(host_bind(&server, lock, "0.0.0.0:9998"));
+    EXPECT_ERROR(host_bind(&server, lock, "0.0.0.0:9999"), EINVAL);
+    EXPECT_VALUE(host_get_option(&server, lock, SO_REUSEADDR), 0);
 }
 
 Test(command_guard, leaves_alone_what_is_not_a_port_of_a_guarded_listener)
