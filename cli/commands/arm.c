@@ -48,11 +48,9 @@ static const char help[] =
 static void add_row(struct table *table, const struct armed *outcome)
 {
     static const char *const values[] = {"off", "on"};
-    struct address local;
     struct address peer;
-    sockets_local(&outcome->entry, &local);
     sockets_peer(&outcome->entry, &peer);
-    char *local_text = sockets_address_text(&local);
+    char *local_text = sockets_local_text(&outcome->entry);
     char *peer_text = sockets_address_text(&peer);
     table_cell(table, TONE_PLAIN, "%s", explain_state_name(outcome->entry.facts.state));
     table_cell(table, TONE_PLAIN, "%s", local_text);
@@ -192,9 +190,7 @@ static void say_next_start(const struct armed *listener)
 static void say_refused(const struct sums *sums)
 {
     const struct armed *refused = sums->first_refused;
-    struct address local;
-    sockets_local(&refused->entry, &local);
-    char *address = sockets_address_text(&local);
+    char *address = sockets_local_text(&refused->entry);
     if (refused->no_access != NULL) {
         output_error("%s: not armed: %s", address, refused->no_access);
     } else if (refused->before == 0) {

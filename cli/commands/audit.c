@@ -65,9 +65,7 @@ static bool is_clean_by_guard(const struct finding *finding)
 
 static void add_row(struct table *table, const struct finding *finding)
 {
-    struct address local;
-    sockets_local(&finding->entry, &local);
-    char *address = sockets_address_text(&local);
+    char *address = sockets_local_text(&finding->entry);
     table_cell(table, TONE_PLAIN, "%s%s", address, finding->ephemeral == 1 ? " (ephemeral)" : "");
     free(address);
     if (finding->user.pid == 0) {
@@ -170,14 +168,13 @@ static void json_finding(struct json *json, const struct finding *finding)
 {
     struct address local;
     sockets_local(&finding->entry, &local);
-    char *listens_on = sockets_address_text(&local);
     char ip[INET6_ADDRSTRLEN];
     inet_ntop(local.as.any.sa_family,
               local.as.any.sa_family == AF_INET ? (const void *)&local.as.in.sin_addr
                                                 : (const void *)&local.as.in6.sin6_addr,
               ip, sizeof ip);
     json_open_object(json, NULL);
-    json_string(json, "listens_on", listens_on);
+    sockets_json_local(json, "listens_on", &finding->entry);
     json_string(json, "address", ip);
     json_number(json, "port", finding->entry.facts.port);
     json_ternary(json, "ephemeral_port", finding->ephemeral);
@@ -201,7 +198,6 @@ static void json_finding(struct json *json, const struct finding *finding)
     json_string(json, "reason", finding->reason);
     loss_json(finding->has_lost ? &finding->loss : NULL, json, "lost");
     json_close(json);
-    free(listens_on);
 }
 
 static void show_json(const struct survey *survey)

@@ -150,9 +150,7 @@ static void say_lost(const struct survey *survey, unsigned int port)
         if (!finding->has_lost || address_port(&finding->loss.asked) != port) {
             continue;
         }
-        struct address local;
-        sockets_local(&finding->entry, &local);
-        char *address = sockets_address_text(&local);
+        char *address = sockets_local_text(&finding->entry);
         char *lost = loss_text(&finding->loss);
         char *program = output_printable(finding->program);
         output_text(TONE_BAD, "%s[%d] %s, listens on %s\n", program, finding->user.pid, lost,
@@ -171,12 +169,10 @@ static void json_lost(const struct survey *survey, unsigned int port, struct jso
         if (!finding->has_lost || address_port(&finding->loss.asked) != port) {
             continue;
         }
-        struct address local;
-        sockets_local(&finding->entry, &local);
         json_open_object(json, NULL);
         json_number(json, "pid", finding->user.pid);
         json_string(json, "program", finding->program);
-        sockets_json_address(json, "listens_on", &local);
+        sockets_json_local(json, "listens_on", &finding->entry);
         loss_json(&finding->loss, json, "lost");
         json_close(json);
     }

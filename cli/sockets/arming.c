@@ -283,13 +283,11 @@ struct sums arming_sum_up(const struct arming *arming)
 
 static void json_socket(struct json *json, const struct armed *outcome)
 {
-    struct address local;
     struct address peer;
-    sockets_local(&outcome->entry, &local);
     sockets_peer(&outcome->entry, &peer);
     json_open_object(json, NULL);
     json_string(json, "state", explain_state_name(outcome->entry.facts.state));
-    sockets_json_address(json, "local", &local);
+    sockets_json_local(json, "local", &outcome->entry);
     sockets_json_address(json, "peer", &peer);
     if (outcome->user.pid != 0) {
         char *program = process_program(outcome->user.pid);

@@ -94,11 +94,9 @@ void port_sockets_show(const struct port_sockets *port)
     table_align_right(table, FREE_IN);
     for (size_t i = 0; i < sockets->count && i < MOST_ROWS; i++) {
         const struct entry *entry = &sockets->entries[i];
-        struct address local;
         struct address peer;
-        sockets_local(entry, &local);
         sockets_peer(entry, &peer);
-        char *local_text = sockets_address_text(&local);
+        char *local_text = sockets_local_text(entry);
         char *peer_text = sockets_address_text(&peer);
         table_cell(table, TONE_PLAIN, "%s", explain_state_name(entry->facts.state));
         table_cell(table, TONE_PLAIN, "%s", local_text);
@@ -135,15 +133,13 @@ bool port_sockets_have_unknown(const struct port_sockets *port)
 static void json_socket(struct json *json, const struct entry *entry,
                         const struct processes *processes)
 {
-    struct address local;
     struct address peer;
     size_t count;
-    sockets_local(entry, &local);
     sockets_peer(entry, &peer);
     const struct user *users = processes_users(processes, entry->facts.inode, &count);
     json_open_object(json, NULL);
     json_string(json, "state", explain_state_name(entry->facts.state));
-    sockets_json_address(json, "local", &local);
+    sockets_json_local(json, "local", entry);
     sockets_json_address(json, "peer", &peer);
     if (users != NULL) {
         char *program = process_program(users->pid);

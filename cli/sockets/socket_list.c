@@ -168,15 +168,17 @@ void sockets_peer(const struct entry *entry, struct address *peer)
     }
 }
 
-char *sockets_address_text(const struct address *address)
+static char *text_of(const struct address *address, const char *device)
 {
-    if (address->length == 0) {
-        return output_format("*");
-    }
     char text[LINE_SIZE];
     struct line line = {.text = text, .size = sizeof text};
-    address_write(&line, address);
+    address_write_on(&line, address, device);
     return output_format("%.*s", (int)line.length, text);
+}
+
+char *sockets_address_text(const struct address *address)
+{
+    return address->length == 0 ? output_format("*") : text_of(address, "");
 }
 
 void sockets_json_address(struct json *json, const char *name, const struct address *address)
@@ -186,6 +188,22 @@ void sockets_json_address(struct json *json, const char *name, const struct addr
         return;
     }
     char *text = sockets_address_text(address);
+    json_string(json, name, text);
+    free(text);
+}
+
+char *sockets_local_text(const struct entry *entry)
+{
+    struct address local;
+    char device[DEVICE_SIZE];
+    sockets_local(entry, &local);
+    listed_device(device, entry->facts.claim.device);
+    return text_of(&local, device);
+}
+
+void sockets_json_local(struct json *json, const char *name, const struct entry *entry)
+{
+    char *text = sockets_local_text(entry);
     json_string(json, name, text);
     free(text);
 }

@@ -65,6 +65,13 @@ char *sockets_address_text(const struct address *address);
 /* The same as a member of a JSON object; null where it is unknown. */
 void sockets_json_address(struct json *json, const char *name, const struct address *address);
 
+/*
+ * The local address of a socket with the device that the socket is bound to, as text and as a
+ * member: address_write_on(). The caller frees the text.
+ */
+char *sockets_local_text(const struct entry *entry);
+void sockets_json_local(struct json *json, const char *name, const struct entry *entry);
+
 /* Milliseconds as the seconds within which they are over. */
 unsigned int sockets_seconds(uint32_t milliseconds);
 

@@ -1,58 +1,16 @@
 #include "look_up.h"
 
-#include "terminal/output.h"
+#include "network.h"
+#include "record.h"
 
-#include <ctype.h>
-#include <dirent.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
-
-static bool is_namespace(const char *path, uint32_t number)
-{
-    struct stat file;
-    return stat(path, &file) == 0 && file.st_ino == number;
-}
-
-/* In a folder, "/proc" or "/run/netns": the first NAME whose file NAME`below` is the namespace. */
-static char *find_in(const char *folder, const char *below, uint32_t number)
-{
-    char *found = NULL;
-    DIR *entries = opendir(folder);
-    for (const struct dirent *entry;
-         found == NULL && entries != NULL && (entry = readdir(entries)) != NULL;) {
-        char *path = output_format("%s/%s%s", folder, entry->d_name, below);
-        if (entry->d_name[0] != '.' && is_namespace(path, number)) {
-            found = path;
-        } else {
-            free(path);
-        }
-    }
-    if (entries != NULL) {
-        closedir(entries);
-    }
-    return found;
-}
-
-/* A file that is the network namespace of the record; its process may be gone, or in another. */
-static char *find_network(const struct watch_record *record)
-{
-    char *path = output_format("/proc/%u/ns/net", record->process);
-    if (is_namespace(path, record->network)) {
-        return path;
-    }
-    free(path);
-    path = find_in("/run/netns", "", record->network);
-    return path != NULL ? path : find_in("/proc", "/ns/net", record->network);
-}
 
 static int protocol_of(const struct watch_record *record)
 {
@@ -102,31 +60,13 @@ static void ask(struct holders_question *question, const struct watch_record *re
 void look_up_find(struct look_up *look_up, const struct watch_record *record, bool is_ipv6_only,
                   const struct address *asked)
 {
-    static const char own[] = "/proc/self/ns/net";
     struct holders_question question;
+    struct visit visit;
     *look_up = (struct look_up){0};
     ask(&question, record, is_ipv6_only, asked);
-    const bool is_here = record->network == 0 || is_namespace(own, record->network);
-    const int home = is_here ? -1 : open(own, O_RDONLY | O_CLOEXEC);
-    if (!is_here) {
-        char *path = find_network(record);
-        const int there = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-        question.other_network = home < 0 || there < 0 || setns(there, CLONE_NEWNET) != 0;
-        if (there >= 0) {
-            close(there);
-        }
-        if (path != NULL) {
-            look_up->enter = output_format("nsenter --net=%s ", path);
-        }
-        free(path);
-    }
+    question.other_network = !network_enter(&visit, record);
     holders_find(&question, &look_up->holders);
-    if (home >= 0) {
-        if (!question.other_network && setns(home, CLONE_NEWNET) != 0) {
-            output_error("watch: this process cannot go back to its own network namespace");
-        }
-        close(home);
-    }
+    look_up->enter = network_leave(&visit);
     holders_find_owner(&look_up->holders);
     struct owner *owner = &look_up->holders.named.owner;
     owner->this_process = owner->search == OWNER_FOUND && owner->pid == (int)record->process;
@@ -135,4 +75,18 @@ void look_up_find(struct look_up *look_up, const struct watch_record *record, bo
 void look_up_free(struct look_up *look_up)
 {
     free(look_up->enter);
+}
+
+void look_up_asker(struct asker *asker, const struct watch_record *record,
+                   const struct address *asked)
+{
+    struct visit visit;
+    *asker = (struct asker){.domain = record->family};
+    record_local(record, &asker->bound);
+    asker_find_in_process(asker, (int)record->process, record->error);
+    if (network_enter(&visit, record)) {
+        listed_device(asker->device, record->device);
+        asker_find_in_network(asker, asked, record->error);
+    }
+    free(network_leave(&visit));
 }

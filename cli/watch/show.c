@@ -42,6 +42,9 @@ void finding_make(struct finding *finding, const struct watch_record *record,
         look_up_find(&finding->look_up, record,
                      watch_layout_is_ipv6_only(layout, record->v6only_byte), &address);
         finding->is_looked_up = true;
+    } else if (!is_late && record->kind == WATCH_BIND_FAILED && record->error != EADDRINUSE) {
+        look_up_asker(&finding->asker, record, &address);
+        finding->has_asker = true;
     }
 }
 
@@ -181,6 +184,7 @@ static void show_event(const struct show *show, const struct finding *finding,
         .address = &address,
         .listens_on = kind == EVENT_SWALLOWED ? &local : NULL,
         .bound_to = kind == EVENT_MOVED ? &local : NULL,
+        .asker = finding->has_asker ? &finding->asker : NULL,
         .holders = finding->is_looked_up ? &finding->look_up.holders : NULL,
         .tries = record->kind == WATCH_RECOVERED ? record->tries : 0,
         .milliseconds = (record->time - record->since) / 1000000,

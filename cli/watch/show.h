@@ -26,6 +26,8 @@ struct finding {
     struct origin origin;
     struct look_up look_up;
     bool is_looked_up;
+    struct asker asker;
+    bool has_asker;
     enum reach reach;
 };
 

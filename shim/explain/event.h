@@ -62,6 +62,7 @@ struct event {
     const struct address *address;     /* asked for, or bound to; NULL where there is none */
     const struct address *listens_on;  /* swallowed: where the program listens instead */
     const struct address *bound_to;    /* moved: what the program has bound instead */
+    const struct asker *asker;         /* the socket and the process; NULL: `fd` of this process */
     const struct holders *holders;     /* who holds the address; NULL where that was not asked */
     const struct complaint *complaint; /* config */
     const struct log_failure *log;     /* log-failed */

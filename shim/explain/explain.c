@@ -51,7 +51,9 @@ static void write_abstention(struct line *line, enum rescue rescue)
     }
 }
 
-static const char no_free_port[] = "no port of net.ipv4.ip_local_port_range is free";
+static const char no_free_port[] =
+    "no port of net.ipv4.ip_local_port_range is free: widen it; a client that binds before it "
+    "connects shares ports with IP_BIND_ADDRESS_NO_PORT";
 
 static void explain_bind(struct line *line, const struct event *event)
 {

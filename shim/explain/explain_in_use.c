@@ -164,7 +164,7 @@ static void explain_listener(struct line *line, const struct event *event)
     line_text(line, "held by ");
     explain_owner(line, holder);
     line_text(line, " listening on ");
-    address_write(line, &holder->local);
+    address_write_on(line, &holder->local, holder->device);
     in_use_descriptor(line, holder);
     if (event->holders->unsure > 0) {
         in_use_doubt(line, event->holders);
@@ -178,7 +178,7 @@ static void explain_bound(struct line *line, const struct event *event)
     line_text(line, "held by ");
     explain_owner(line, holder);
     line_text(line, ", bound to ");
-    address_write(line, &holder->local);
+    address_write_on(line, &holder->local, holder->device);
     in_use_descriptor(line, holder);
     if (event->rescue != RESCUE_NOT_TCP) {
         line_text(line, " and not listening");

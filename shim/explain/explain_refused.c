@@ -2,10 +2,9 @@
 #include "explain.h"
 
 #include "guest/kernel.h"
-#include "guest/kernel_sockets.h"
+#include "lookup/asker.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stddef.h>
@@ -78,24 +77,51 @@ static void write_words(struct line *line, int error)
     line_text(line, row < ERRORS ? errors[row].words : "no explanation is known");
 }
 
-static int socket_option(int fd, int name, int otherwise)
-{
-    int value = otherwise;
-    socklen_t length = sizeof value;
-    return kernel_get_option(fd, SOL_SOCKET, name, &value, &length) ? value : otherwise;
-}
-
 static int family_of(const struct address *address)
 {
     const bool has_family = address->length >= sizeof address->as.any.sa_family;
     return has_family ? address->as.any.sa_family : AF_UNSPEC;
 }
 
-static const char filtered[] = "a security module (SELinux, AppArmor) or a filter refuses it";
-
-static void explain_eacces(struct line *line, const struct event *event)
+/* Who may have refused what nothing else explains. Landlock has rules for ports since Linux 6.7. */
+static void write_refuser(struct line *line, const struct event *event, const struct asker *asker)
 {
-    static const char sysctl[] = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+    const char *before = ": the process ";
+    line_text(line, "a security module or a filter refuses it");
+    if (asker->label[0] != '\0') {
+        line_text(line, before);
+        line_text(line, "is confined as ");
+        line_escaped(line, asker->label, strlen(asker->label));
+        line_text(line, " by SELinux or AppArmor (see: journalctl -k -g denied)");
+        before = ", or ";
+    }
+    if (asker->is_filtered == FACT_YES) {
+        line_text(line, before);
+        line_text(line, "has a seccomp filter");
+        before = ", or ";
+    }
+    if (event->error == EPERM) {
+        line_text(line, before);
+        line_text(line,
+                  "may be in a control group with a BPF program (of systemd: SocketBindDeny=)");
+    } else if (kernel_is_at_least(6, 7)) {
+        line_text(line, before);
+        line_text(line, "may be under Landlock, which does not show");
+    }
+}
+
+static void explain_eperm(struct line *line, const struct event *event, const struct asker *asker)
+{
+    const int family = family_of(event->address);
+    if (family == AF_INET || family == AF_INET6) {
+        write_refuser(line, event, asker);
+    } else {
+        write_words(line, event->error);
+    }
+}
+
+static void explain_eacces(struct line *line, const struct event *event, const struct asker *asker)
+{
     const unsigned int port = address_port(event->address);
     if (family_of(event->address) == AF_UNIX) {
         line_text(line,
@@ -107,18 +133,18 @@ static void explain_eacces(struct line *line, const struct event *event)
         line_text(line, "permission denied; the address could not be read");
         return;
     }
-    unsigned int first = 1024;
-    kernel_read_number(sysctl, &first);
+    const unsigned int usual = 1024;
+    const unsigned int first = asker->first_free_port != 0 ? asker->first_free_port : usual;
     if (port == 0 || port >= first) {
-        line_text(line, filtered);
+        write_refuser(line, event, asker);
         return;
     }
     line_text(line, "ports below ");
     line_number(line, first);
-    if (kernel_has_capability(CAP_NET_BIND_SERVICE)) {
-        line_text(line, " need CAP_NET_BIND_SERVICE, which this process has: ");
-        line_text(line, filtered);
-        line_text(line, ", or the network namespace is another user namespace's");
+    if (asker->may_bind_low_ports == FACT_YES) {
+        line_text(line, " need CAP_NET_BIND_SERVICE, which this process has: the network namespace "
+                        "is another user namespace's, or ");
+        write_refuser(line, event, asker);
         return;
     }
     line_text(line, " need CAP_NET_BIND_SERVICE; with systemd: AmbientCapabilities="
@@ -126,72 +152,49 @@ static void explain_eacces(struct line *line, const struct event *event)
                     "or lower net.ipv4.ip_unprivileged_port_start");
 }
 
-/* A line of /proc/net/if_inet6 is 32 digits of address, index, prefix length, scope, flags, name.
- */
-enum { IF_INET6_ADDRESS = 32, IF_INET6_FLAGS = 42, IF_INET6_FLAGS_END = 44 };
-enum { IFA_F_TENTATIVE = 0x40, IFA_F_DADFAILED = 0x08 };
-
-static unsigned int hex_digit(char digit)
+/* The address is there, and the kernel does not let this socket have it: ipv6_chk_addr(). */
+static void write_other_device(struct line *line, const struct asker *asker)
 {
-    return (unsigned int)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10) & 0xf;
+    line_text(line, "the address is on device ");
+    line_escaped(line, asker->asked_device, strlen(asker->asked_device));
+    if (asker->device[0] != '\0') {
+        line_text(line, ", and this socket is bound to ");
+        line_escaped(line, asker->device, strlen(asker->device));
+        line_text(line, " (SO_BINDTODEVICE): bind it to the one or the other");
+    } else {
+        line_text(line, ": it has just come, or that is a device of a VRF, and a socket must be "
+                        "bound to the VRF for it; see: ip vrf exec");
+    }
 }
 
-static bool is_address(const char *line, const struct in6_addr *ip)
+static void write_no_such_address(struct line *line, int family, const struct asker *asker)
 {
-    for (size_t i = 0; i < sizeof *ip; i++) {
-        if ((hex_digit(line[2 * i]) << 4 | hex_digit(line[2 * i + 1])) != ip->s6_addr[i]) {
-            return false;
-        }
+    line_text(line, "not an address of this host, or not yet");
+    if (asker->device[0] != '\0') {
+        line_text(line, ", or not one of the VRF of ");
+        line_escaped(line, asker->device, strlen(asker->device));
+        line_text(line, ", to which this socket is bound (SO_BINDTODEVICE)");
     }
-    return true;
+    line_text(line, "; see: ip address; to bind all the same: net.");
+    line_text(line, family == AF_INET ? "ipv4" : "ipv6");
+    line_text(line, ".ip_nonlocal_bind=1");
 }
 
-/* The flags of an IPv6 address of this network namespace; 0 where it is not there. */
-static unsigned int in6_flags(const struct in6_addr *ip)
-{
-    unsigned int flags = 0;
-    char text[512];
-    size_t length = 0;
-    const int fd = kernel_open("/proc/self/net/if_inet6");
-    long got = fd < 0 ? 0 : kernel_read(fd, text, sizeof text);
-    while (got > 0) {
-        length += (size_t)got;
-        size_t start = 0;
-        for (size_t end = 0; end < length; end++) {
-            if (text[end] == '\n') {
-                if (end - start >= IF_INET6_FLAGS_END && is_address(text + start, ip)) {
-                    flags = hex_digit(text[start + IF_INET6_FLAGS]) << 4 |
-                            hex_digit(text[start + IF_INET6_FLAGS + 1]);
-                }
-                start = end + 1;
-            }
-        }
-        length -= start;
-        memmove(text, text + start, length);
-        got = length < sizeof text ? kernel_read(fd, text + length, sizeof text - length) : 0;
-    }
-    if (fd >= 0) {
-        kernel_close(fd);
-    }
-    return flags;
-}
-
-static void explain_eaddrnotavail(struct line *line, const struct event *event)
+static void explain_eaddrnotavail(struct line *line, const struct event *event,
+                                  const struct asker *asker)
 {
     const int family = family_of(event->address);
-    const unsigned int flags =
-        family == AF_INET6 ? in6_flags(&event->address->as.in6.sin6_addr) : 0;
-    if ((flags & IFA_F_DADFAILED) != 0) {
+    if ((asker->asked.flags & IN6_IS_DUPLICATE) != 0) {
         line_text(line, "another host on the link has this address (duplicate address detection "
                         "has failed)");
-    } else if ((flags & IFA_F_TENTATIVE) != 0) {
+    } else if ((asker->asked.flags & IN6_TENTATIVE) != 0) {
         line_text(line, "the address is still tentative: duplicate address detection takes a "
-                        "second or two; start the program after network-online.target");
+                        "second or two, and does not end on a link without carrier (see: ip "
+                        "address); start the program after network-online.target");
+    } else if (asker->asked.index != 0) {
+        write_other_device(line, asker);
     } else if (family == AF_INET || family == AF_INET6) {
-        line_text(line, "not an address of this host, or not yet; see: ip address; to bind all the "
-                        "same: net.");
-        line_text(line, family == AF_INET ? "ipv4" : "ipv6");
-        line_text(line, ".ip_nonlocal_bind=1");
+        write_no_such_address(line, family, asker);
     } else {
         write_words(line, event->error);
     }
@@ -207,39 +210,6 @@ static void explain_length(struct line *line, const char *what, size_t expected)
     line_text(line, " has ");
     line_number(line, expected);
     line_text(line, " bytes");
-}
-
-static void explain_einval(struct line *line, const struct event *event)
-{
-    const struct address *asked = event->address;
-    struct address bound;
-    address_of_socket(&bound, event->fd);
-    const int domain = socket_option(event->fd, SO_DOMAIN, AF_UNSPEC);
-    if (asked->length == 0) {
-        line_text(line,
-                  "the length of the address is not one that the kernel takes (1 to 128), or the "
-                  "address could not be read");
-    } else if (address_port(&bound) != 0 ||
-               (domain == AF_UNIX && bound.length > offsetof(struct sockaddr_un, sun_path))) {
-        line_text(line, "the socket is already bound, to ");
-        address_write(line, &bound);
-    } else if (domain == AF_INET && asked->length < sizeof asked->as.in) {
-        explain_length(line, "sockaddr_in", sizeof asked->as.in);
-    } else if (domain == AF_INET6 && asked->length < offsetof(struct sockaddr_in6, sin6_scope_id)) {
-        explain_length(line, "sockaddr_in6", sizeof asked->as.in6);
-    } else if (domain == AF_INET6 && family_of(asked) == AF_INET6 &&
-               IN6_IS_ADDR_LINKLOCAL(&asked->as.in6.sin6_addr) &&
-               (asked->length < sizeof asked->as.in6 || asked->as.in6.sin6_scope_id == 0)) {
-        line_text(line, "a link-local address needs the index of its interface in sin6_scope_id, "
-                        "like fe80::1%eth0");
-    } else if (domain == AF_INET6 && family_of(asked) == AF_INET6 &&
-               IN6_IS_ADDR_V4MAPPED(&asked->as.in6.sin6_addr)) {
-        line_text(line, "the socket is IPV6_V6ONLY and takes no IPv4 address");
-    } else if (domain == AF_UNIX && asked->length > sizeof asked->as.un) {
-        line_text(line, "the path is too long: it may have 107 bytes");
-    } else {
-        write_words(line, event->error);
-    }
 }
 
 static void write_family(struct line *line, int family)
@@ -259,16 +229,61 @@ static void write_family(struct line *line, int family)
     line_number(line, (unsigned int)family);
 }
 
-static void explain_eafnosupport(struct line *line, const struct event *event)
+static void write_families(struct line *line, int of_socket, int of_address)
 {
     line_text(line, "the socket is ");
-    write_family(line, socket_option(event->fd, SO_DOMAIN, AF_UNSPEC));
+    write_family(line, of_socket);
     line_text(line, ", the address ");
-    write_family(line, family_of(event->address));
+    write_family(line, of_address);
 }
 
-static void explain_enodev(struct line *line, const struct event *event)
+static void explain_einval(struct line *line, const struct event *event, const struct asker *asker)
 {
+    const struct address *asked = event->address;
+    const struct address *bound = &asker->bound;
+    const int domain = asker->domain;
+    if (asked->length == 0) {
+        line_text(line,
+                  "the length of the address is not one that the kernel takes (1 to 128), or the "
+                  "address could not be read");
+    } else if (address_port(bound) != 0 ||
+               (domain == AF_UNIX && bound->length > offsetof(struct sockaddr_un, sun_path))) {
+        line_text(line, "the socket is already bound, to ");
+        address_write(line, bound);
+    } else if (domain == AF_INET && asked->length < sizeof asked->as.in) {
+        explain_length(line, "sockaddr_in", sizeof asked->as.in);
+    } else if (domain == AF_INET6 && family_of(asked) == AF_INET) {
+        write_families(line, domain, AF_INET);
+    } else if (domain == AF_INET6 && asked->length < offsetof(struct sockaddr_in6, sin6_scope_id)) {
+        explain_length(line, "sockaddr_in6", sizeof asked->as.in6);
+    } else if (domain == AF_INET6 && family_of(asked) == AF_INET6 &&
+               IN6_IS_ADDR_LINKLOCAL(&asked->as.in6.sin6_addr) &&
+               (asked->length < sizeof asked->as.in6 || asked->as.in6.sin6_scope_id == 0)) {
+        line_text(line, "a link-local address needs the index of its interface in sin6_scope_id, "
+                        "like fe80::1%eth0");
+    } else if (domain == AF_INET6 && family_of(asked) == AF_INET6 &&
+               IN6_IS_ADDR_V4MAPPED(&asked->as.in6.sin6_addr)) {
+        line_text(line, "the socket is IPV6_V6ONLY and takes no IPv4 address");
+    } else if (domain == AF_UNIX && asked->length > sizeof asked->as.un) {
+        line_text(line, "the path is too long: it may have 107 bytes");
+    } else {
+        write_words(line, event->error);
+    }
+}
+
+static void explain_eafnosupport(struct line *line, const struct event *event,
+                                 const struct asker *asker)
+{
+    if (asker->domain == AF_UNSPEC) {
+        write_words(line, event->error);
+    } else {
+        write_families(line, asker->domain, family_of(event->address));
+    }
+}
+
+static void explain_enodev(struct line *line, const struct event *event, const struct asker *asker)
+{
+    (void)asker;
     const struct address *asked = event->address;
     if (family_of(asked) == AF_INET6 && asked->length >= sizeof asked->as.in6) {
         line_text(line, "there is no network interface with the index ");
@@ -279,8 +294,10 @@ static void explain_enodev(struct line *line, const struct event *event)
     }
 }
 
-static void explain_descriptor(struct line *line, const struct event *event)
+static void explain_descriptor(struct line *line, const struct event *event,
+                               const struct asker *asker)
 {
+    (void)asker;
     line_text(line, "descriptor ");
     line_signed(line, event->fd);
     line_text(line, event->error == EBADF ? " is not open" : " is not a socket");
@@ -290,18 +307,26 @@ void explain_refused(struct line *line, const struct event *event)
 {
     static const struct {
         int error;
-        void (*explain)(struct line *line, const struct event *event);
+        void (*explain)(struct line *line, const struct event *event, const struct asker *asker);
     } special[] = {
-        {EACCES, explain_eacces},       {EADDRNOTAVAIL, explain_eaddrnotavail},
-        {EINVAL, explain_einval},       {EAFNOSUPPORT, explain_eafnosupport},
-        {ENODEV, explain_enodev},       {EBADF, explain_descriptor},
-        {ENOTSOCK, explain_descriptor},
+        {EACCES, explain_eacces},    {EPERM, explain_eperm},
+        {EINVAL, explain_einval},    {EADDRNOTAVAIL, explain_eaddrnotavail},
+        {ENODEV, explain_enodev},    {EAFNOSUPPORT, explain_eafnosupport},
+        {EBADF, explain_descriptor}, {ENOTSOCK, explain_descriptor},
     };
-    for (size_t i = 0; i < sizeof special / sizeof special[0]; i++) {
-        if (special[i].error == event->error && event->kind == EVENT_BIND_FAILED) {
-            special[i].explain(line, event);
-            return;
-        }
+    size_t row = 0;
+    while (row < sizeof special / sizeof special[0] && special[row].error != event->error) {
+        row++;
     }
-    write_words(line, event->error);
+    if (event->kind != EVENT_BIND_FAILED || row == sizeof special / sizeof special[0]) {
+        write_words(line, event->error);
+        return;
+    }
+    struct asker asker = {.domain = AF_UNSPEC};
+    if (event->asker != NULL) {
+        asker = *event->asker;
+    } else if (event->subject == NULL) {
+        asker_find(&asker, event->fd, event->address, event->error);
+    }
+    special[row].explain(line, event, &asker);
 }

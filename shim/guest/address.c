@@ -194,23 +194,33 @@ static void write_un(struct line *line, const struct address *address)
     }
 }
 
-void address_write(struct line *line, const struct address *address)
+static void write_device_and_port(struct line *line, const struct address *address,
+                                  const char *device)
+{
+    if (device[0] != '\0') {
+        line_text(line, "%");
+        line_escaped(line, device, strlen(device));
+    }
+    line_text(line, ":");
+    line_number(line, address_port(address));
+}
+
+void address_write_on(struct line *line, const struct address *address, const char *device)
 {
     if (is_in(address)) {
         unsigned char bytes[4];
         memcpy(bytes, &address->as.in.sin_addr, sizeof bytes);
         write_in(line, bytes);
-        line_text(line, ":");
-        line_number(line, address_port(address));
+        write_device_and_port(line, address, device);
     } else if (is_in6(address)) {
         line_text(line, "[");
         write_in6(line, &address->as.in6.sin6_addr);
-        if (scope(address) != 0) {
+        if (scope(address) != 0 && device[0] == '\0') {
             line_text(line, "%");
             line_number(line, scope(address));
         }
-        line_text(line, "]:");
-        line_number(line, address_port(address));
+        line_text(line, "]");
+        write_device_and_port(line, address, device);
     } else if (is_un(address)) {
         write_un(line, address);
     } else if (address->length == 0) {
@@ -222,4 +232,9 @@ void address_write(struct line *line, const struct address *address)
         line_number(line, address->length);
         line_text(line, " bytes)");
     }
+}
+
+void address_write(struct line *line, const struct address *address)
+{
+    address_write_on(line, address, "");
 }

@@ -59,4 +59,10 @@ bool address_is_what_was_asked(const struct address *address, const struct addre
  */
 void address_write(struct line *line, const struct address *address);
 
+/*
+ * The same of a socket that is bound to this network device: 0.0.0.0%eth0:80, [fe80::1]%eth0:80.
+ * "" is no device.
+ */
+void address_write_on(struct line *line, const struct address *address, const char *device);
+
 #endif

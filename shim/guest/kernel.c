@@ -313,12 +313,19 @@ int kernel_process(void)
     return (int)SYSTEM_CALL(SYS_getpid);
 }
 
+bool kernel_read_capabilities(int pid, uint32_t *effective)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = pid};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    const bool known = SYSTEM_CALL(SYS_capget, &header, data) == 0;
+    *effective = data[0].effective;
+    return known;
+}
+
 bool kernel_has_capability(unsigned int capability)
 {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    return SYSTEM_CALL(SYS_capget, &header, data) == 0 &&
-           (data[0].effective >> capability & 1) != 0;
+    uint32_t effective;
+    return kernel_read_capabilities(0, &effective) && (effective >> capability & 1) != 0;
 }
 
 bool kernel_is_at_least(unsigned int major, unsigned int minor)

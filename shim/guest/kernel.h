@@ -121,8 +121,12 @@ uint32_t kernel_user(void);
 /* Whether the effective user or group is another than the real one: the program is set-user-ID. */
 bool kernel_is_another_user(void);
 
-/* Whether the calling thread has the capability (capabilities(7), numbers up to 31) in effect. */
+/*
+ * Whether the calling thread has the capability (capabilities(7), numbers up to 31) in effect. All
+ * of them as bits, of a process; 0 is the calling thread. False where they are not told.
+ */
 bool kernel_has_capability(unsigned int capability);
+bool kernel_read_capabilities(int pid, uint32_t *effective);
 
 /* read(2), getdents64(2), readlinkat(2): the result is the call's. */
 long kernel_read(int fd, void *buffer, size_t size);

@@ -1,10 +1,14 @@
 #include "kernel_sockets.h"
 
+#include "kernel.h"
 #include "system_call.h"
 
 #include <errno.h>
 #include <linux/net.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/uio.h>
 
 /* A call by its number in <linux/net.h>. */
@@ -79,6 +83,20 @@ long kernel_peek(int fd, void *buffer, size_t size, size_t skip, size_t end)
     pieces[count++] = (struct iovec){buffer, end - skip < size ? end - skip : size};
     struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
     return SOCKET_CALL(SYS_RECVMSG, fd, &message, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+}
+
+bool kernel_device_name(unsigned int index, char name[KERNEL_DEVICE_SIZE])
+{
+    const int fd = kernel_socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (fd < 0) {
+        return false;
+    }
+    struct ifreq request = {.ifr_ifindex = (int)index};
+    const bool known = SYSTEM_CALL(SYS_ioctl, fd, SIOCGIFNAME, &request) == 0;
+    kernel_close(fd);
+    memcpy(name, request.ifr_name, KERNEL_DEVICE_SIZE);
+    name[KERNEL_DEVICE_SIZE - 1] = '\0';
+    return known;
 }
 
 bool kernel_drop(int fd)

@@ -38,6 +38,13 @@ bool kernel_connect(int fd, const void *address, unsigned int length);
 enum { PEEK_PIECES = 8 };
 long kernel_peek(int fd, void *buffer, size_t size, size_t skip, size_t end);
 
+/*
+ * The name of the network device with this index, in the calling thread's network namespace, by
+ * SIOCGIFNAME. False where there is none, or a filter refuses the question.
+ */
+enum { KERNEL_DEVICE_SIZE = 16 }; /* IFNAMSIZ */
+bool kernel_device_name(unsigned int index, char name[KERNEL_DEVICE_SIZE]);
+
 /* Removes the datagram that a socket has next. False where there is none. */
 bool kernel_drop(int fd);
 

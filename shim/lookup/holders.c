@@ -24,7 +24,7 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-enum { LISTING_MS = 250, OWNER_MS = 50 };
+enum { LISTING_MS = 250, OWNER_MS = 250 };
 
 static int option(int fd, int level, int name)
 {
@@ -224,7 +224,7 @@ static void name_holder(struct holder *named, const struct listed *socket)
     if (socket->peer_port != 0) {
         listed_address(&named->peer, socket, &socket->peer, socket->peer_port);
     }
-    named->device = socket->claim.device;
+    listed_device(named->device, socket->claim.device);
     named->timed = socket->timed;
     named->remaining_ms = socket->remaining_ms;
     named->inode = socket->inode;

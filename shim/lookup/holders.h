@@ -58,13 +58,13 @@ enum holders_file {
 struct holder {
     enum state state;
     struct address local;
-    struct address peer;   /* unknown where there is none */
-    unsigned int device;   /* interface index, 0: every device, or DEVICE_UNKNOWN */
-    bool timed;            /* the kernel removes it on its own... */
-    uint32_t remaining_ms; /* ...after this time */
-    uint64_t inode;        /* 0: no process has it open */
-    uint32_t uid;          /* of its owner, where it has an inode; 0, too, where that is not told */
-    struct owner owner;    /* OWNER_NOT_SOUGHT until holders_find_owner() */
+    struct address peer;      /* unknown where there is none */
+    char device[DEVICE_SIZE]; /* that it is bound to; "" for every device, or if nobody tells */
+    bool timed;               /* the kernel removes it on its own... */
+    uint32_t remaining_ms;    /* ...after this time */
+    uint64_t inode;           /* 0: no process has it open */
+    uint32_t uid;       /* of its owner, where it has an inode; 0, too, where that is not told */
+    struct owner owner; /* OWNER_NOT_SOUGHT until holders_find_owner() */
 };
 
 struct holders {
@@ -90,7 +90,7 @@ struct holders {
  */
 void holders_find(const struct holders_question *question, struct holders *holders);
 
-/* Adds the owner of `named`. Looks for at most 50 ms. */
+/* Adds the owner of `named`. Looks for at most a quarter of a second. */
 void holders_find_owner(struct holders *holders);
 
 #endif

@@ -1,5 +1,7 @@
 #include "listed.h"
 
+#include "guest/line.h"
+
 #include <arpa/inet.h>
 #include <stddef.h>
 #include <string.h>
@@ -35,4 +37,15 @@ void listed_address(struct address *address, const struct listed *socket, const 
                                             .sin6_port = htons(port),
                                             .sin6_addr = *ip,
                                             .sin6_scope_id = has_scope ? device : 0};
+}
+
+void listed_device(char name[DEVICE_SIZE], unsigned int index)
+{
+    name[0] = '\0';
+    if (index == 0 || index == DEVICE_UNKNOWN || kernel_device_name(index, name)) {
+        return;
+    }
+    struct line line = {.text = name, .size = DEVICE_SIZE - 1};
+    line_number(&line, index);
+    name[line.length] = '\0';
 }

@@ -7,6 +7,7 @@
 
 #include "claim.h"
 #include "guest/address.h"
+#include "guest/kernel_sockets.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,6 +54,13 @@ struct listed {
  * it. */
 void listed_address(struct address *address, const struct listed *socket, const struct in6_addr *ip,
                     uint16_t port);
+
+/*
+ * The network device that a socket is bound to: its name, its index where the name cannot be had,
+ * "" where the socket is of every device or nobody tells.
+ */
+enum { DEVICE_SIZE = KERNEL_DEVICE_SIZE };
+void listed_device(char name[DEVICE_SIZE], unsigned int index);
 
 /* How a list ended. */
 struct listing {

@@ -165,7 +165,8 @@ static void write_holder_state(struct line *line, const struct event *event)
 
 static void write_holder_address(struct line *line, const struct event *event)
 {
-    address_write(line, &event->holders->named.local);
+    const struct holder *holder = &event->holders->named;
+    address_write_on(line, &holder->local, holder->device);
 }
 
 static void write_holder_peer(struct line *line, const struct event *event)

@@ -49,6 +49,22 @@ Test(command_audit, every_listener_has_its_verdict)
     expect_said(&audit, "libreuse arm PORT");
 }
 
+Test(command_audit, a_listener_is_shown_with_its_device)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    const int fd = host_tcp_socket(&server);
+    host_set_option(&server, fd, SOL_SOCKET, SO_BINDTOIFINDEX, (int)add_ethernet("lan0"));
+    EXPECT_SUCCESS(host_bind(&server, fd, "0.0.0.0:1001"));
+    EXPECT_SUCCESS(host_listen(&server, fd));
+    struct process audit = LIBREUSE(1, "audit");
+    EXPECT_LINE(&audit, "0.0.0.0%lan0:1001 ", text_of(server.process.pid));
+    struct process json = LIBREUSE(1, "audit", "--json");
+    expect_said(&json, "\"listens_on\": \"0.0.0.0%lan0:1001\"");
+    expect_said(&json, "\"address\": \"0.0.0.0\"");
+    struct process why = LIBREUSE(1, "why", "1001");
+    EXPECT_LINE(&why, "LISTEN", "0.0.0.0%lan0:1001", text_of(server.process.pid));
+}
+
 Test(command_audit, after_arming_all_is_fine)
 {
     struct host plain = start_host(WITHOUT_SHIM);

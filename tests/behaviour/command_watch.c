@@ -148,6 +148,40 @@ Test(command_watch, looks_into_other_networks)
     EXPECT_SEEN(&watch, server.process.pid, "held by this very process, bound to 0.0.0.0:9999");
 }
 
+/* What decides is the process that asked, its socket and its network, not those of the watch. */
+Test(command_watch, explains_by_the_rights_of_the_process)
+{
+    struct process watch = watching_with("--port=80", NULL);
+    struct host server = start_host(WITHOUT_SHIM);
+    host_drop_rights(&server);
+    EXPECT_ERROR(host_bind(&server, host_tcp_socket(&server), "127.0.0.1:80"), EACCES);
+    EXPECT_SEEN(&watch, server.process.pid, "need CAP_NET_BIND_SERVICE; with systemd: ");
+}
+
+Test(command_watch, explains_by_the_socket_of_the_process)
+{
+    struct process watch = watching();
+    struct host server = start_host(WITHOUT_SHIM);
+    const int fd = host_tcp_socket(&server);
+    EXPECT_SUCCESS(host_bind(&server, fd, "127.0.0.1:9998"));
+    EXPECT_ERROR(host_bind(&server, fd, ADDRESS), EINVAL);
+    EXPECT_SEEN(&watch, server.process.pid, "the socket is already bound, to 127.0.0.1:9998");
+}
+
+Test(command_watch, explains_by_the_network_of_the_process)
+{
+    need_protocol(AF_INET6, 0);
+    struct process watch = watching();
+    enter_private_network();
+    struct host server = start_host(WITHOUT_SHIM);
+    const int fd = host_socket(&server, AF_INET6, SOCK_STREAM, 0);
+    host_set_option(&server, fd, SOL_SOCKET, SO_BINDTOIFINDEX, (int)add_ethernet("lan0"));
+    set_interface("lan0", true);
+    EXPECT_ERROR(host_bind(&server, fd, "[::1]:9999"), EADDRNOTAVAIL);
+    EXPECT_SEEN(&watch, server.process.pid,
+                "the address is on device lo, and this socket is bound to lan0 ");
+}
+
 Test(command_watch, takes_a_rescue_for_no_failure)
 {
     struct process watch = watching();

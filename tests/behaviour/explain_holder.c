@@ -228,8 +228,28 @@ Test(held_by, the_server_on_the_same_interface)
         host_set_option(&host, fd, SOL_SOCKET, SO_BINDTOIFINDEX, devices[i]);
         const char *rest = refused(&host, fd, "0.0.0.0:9999");
         expect_words(rest, who(&servers[i]));
+        expect_words(rest, i == 0 ? "on 0.0.0.0%lo:9999" : "on 0.0.0.0%lan0:9999");
         expect_no_words(rest, who(&servers[1 - i]));
     }
+}
+
+/* The scope of a link-local address is the device: it is written once. */
+Test(held_by, the_server_of_a_link_local_address)
+{
+    need_protocol(AF_INET6, 0);
+    unsigned ethernet = add_ethernet("lan0");
+    set_interface("lan0", true);
+    set_network("ipv6/conf/lan0/accept_dad", "0");
+    add_ipv6_address("lan0", "fe80::1");
+    char address[64];
+    snprintf(address, sizeof address, "[fe80::1%%%u]:9999", ethernet);
+    struct host server = start_host(WITHOUT_SHIM);
+    int fd = host_socket(&server, AF_INET6, SOCK_STREAM, 0);
+    EXPECT_SUCCESS(host_bind(&server, fd, address));
+    EXPECT_SUCCESS(host_listen(&server, fd));
+    struct host host = start_host(WITH_SHIM);
+    fd = host_socket(&host, AF_INET6, SOCK_STREAM, 0);
+    expect_words(refused(&host, fd, address), "on [fe80::1]%lan0:9999");
 }
 
 Test(held_by, the_server_on_the_same_address)

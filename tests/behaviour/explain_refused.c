@@ -57,6 +57,7 @@ static int tcp_socket(int family)
 }
 
 TestSuite(eacces, .init = start_a_host);
+TestSuite(eperm, .init = start_a_host);
 
 Test(eacces, of_a_low_port_names_the_capability_and_a_way_to_get_it)
 {
@@ -106,7 +107,7 @@ Test(eacces, of_a_high_port_is_something_elses_doing)
     host_drop_rights(&host);
     const char *rest = refused(tcp_socket(AF_INET), "0.0.0.0:1024", EACCES);
     expect_words(rest, "security module");
-    expect_words(rest, "filter");
+    expect_words(rest, "has a seccomp filter");
     expect_no_words(rest, "CAP_NET_BIND_SERVICE");
 }
 
@@ -115,6 +116,16 @@ Test(eacces, of_port_0_is_something_elses_doing)
     refuse_bind(EACCES);
     host_drop_rights(&host);
     expect_words(refused(tcp_socket(AF_INET), "0.0.0.0:0", EACCES), "security module");
+}
+
+/* The kernel itself has no EPERM for an internet address: a program of the control group has. */
+Test(eperm, names_who_can_be_meant)
+{
+    refuse_bind(EPERM);
+    const char *rest = refused(tcp_socket(AF_INET), "0.0.0.0:9999", EPERM);
+    expect_words(rest, "has a seccomp filter, or may be in a control group with a BPF program");
+    expect_words(rest, "SocketBindDeny=");
+    expect_no_words(rest, "Landlock");
 }
 
 /* The address is not read where the kernel has not read it: it may be anywhere. */
@@ -157,6 +168,18 @@ Test(eaddrnotavail, of_an_address_that_is_tentative)
     expect_words(rest, "duplicate address detection");
     rest = refused(tcp_socket(AF_INET6), "[2001:db8::2]:9999", EADDRNOTAVAIL);
     expect_no_words(rest, "tentative");
+}
+
+/* An address of the host alone counts on its own device only. */
+Test(eaddrnotavail, of_an_address_on_another_device)
+{
+    need_protocol(AF_INET6, 0);
+    const int fd = tcp_socket(AF_INET6);
+    host_set_option(&host, fd, SOL_SOCKET, SO_BINDTOIFINDEX, (int)add_ethernet("lan0"));
+    set_interface("lan0", true);
+    const char *rest = refused(fd, "[::1]:9999", EADDRNOTAVAIL);
+    expect_words(rest, "the address is on device lo, and this socket is bound to lan0 ");
+    expect_no_words(rest, "not an address of this host");
 }
 
 /* The list of addresses is longer than what is read at once, and none of it is lost. */
@@ -292,6 +315,16 @@ Test(einval, of_an_ipv6_address_that_is_too_short_tells_how_long_it_should_be)
     const char *rest = only_report();
     expect_words(rest, "too short");
     expect_words(rest, "28 bytes");
+}
+
+Test(einval, of_an_ipv4_address_on_an_ipv6_socket_is_about_the_family)
+{
+    need_protocol(AF_INET6, 0);
+    struct address address = cut("127.0.0.1:9999", sizeof(struct sockaddr_in));
+    EXPECT_ERROR(host_bind_to(&host, tcp_socket(AF_INET6), &address), EINVAL);
+    const char *rest = only_report();
+    expect_words(rest, "the socket is AF_INET6, the address AF_INET");
+    expect_no_words(rest, "too short");
 }
 
 Test(einval, of_a_length_that_no_address_has)

@@ -16,7 +16,7 @@
 #define IS_QEMU    "from outside, the program is qemu, which is of this machine's architecture"
 #define ITS_ROOT   "qemu -L answers for the folder / with that of the C library"
 #define WILD       "qemu looks at the address itself, and ends or answers in the kernel's place"
-#define SLOW       "the owner of a socket is searched for 50 ms, too short for qemu on a busy machine"
+#define SLOW       "the owner of a socket is searched for 250 ms, too short for qemu on a busy machine"
 #define CRASHES    "qemu ends at addresses that the kernel refuses, without the library, too"
 
 /* The kernel writes the addresses in /proc/net/tcp as numbers of its own byte order. */

@@ -20,7 +20,7 @@ const char *expect_report(const struct process *process, const char *beginning);
 const char *last_report(const struct process *process, const char *beginning);
 
 /*
- * Whether a report does not name a holder's process because that was not found in the 50 ms that
+ * Whether a report does not name a holder's process because that was not found in the 250 ms that
  * the search for it may take. This happens on a machine that is busy: what made the report is to be
  * made again, after this has paused, the longer the more often it was. False after the last try.
  */

@@ -218,7 +218,7 @@ Test(holders, a_listener_is_seen_with_all_its_facts)
     cr_assert_eq(holders.named.peer.length, 0);
     cr_assert_eq(holders.named.inode, inode_of(fd));
     cr_assert_eq(holders.named.uid, getuid());
-    cr_assert_eq(holders.named.device, 0);
+    cr_assert_str_eq(holders.named.device, "");
     cr_assert_not(holders.named.timed);
     cr_assert_eq(holders.local_ports.first, 0, "that is for connections");
 }
@@ -475,7 +475,7 @@ Test(holders, a_listener_on_another_device_is_not_in_the_way)
     listen(listener, 8);
     struct holders holders = look("0.0.0.0");
     expect_one(&holders, STATE_LISTEN);
-    cr_assert_eq(holders.named.device, if_nametoindex("other"));
+    cr_assert_str_eq(holders.named.device, "other");
 
     const int asking = new_socket(&any, SOCK_STREAM, 0);
     setsockopt(asking, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2);
@@ -688,7 +688,7 @@ Test(holders, without_netlink_what_depends_on_v6only_is_unsure)
     struct holders holders = look("0.0.0.0");
     expect_one(&holders, STATE_LISTEN);
     cr_assert_eq(holders.unsure, 1);
-    cr_assert_eq(holders.named.device, DEVICE_UNKNOWN);
+    cr_assert_str_eq(holders.named.device, "");
     holders = look("::1");
     expect_one(&holders, STATE_LISTEN);
     cr_assert_eq(holders.unsure, 0);
