@@ -169,7 +169,7 @@ Test(unseen, is_an_owner_that_cannot_be_found_in_time)
         cr_assert(run_to_next_call(host.process.pid, &number), "there was no search");
     }
     int64_t start = milliseconds();
-    EVENTUALLY(milliseconds() > start + 50);
+    EVENTUALLY(milliseconds() > start + 250);
     let_go(host.process.pid);
     EXPECT_ERROR(host_end_bind(&host), EADDRINUSE);
     const char *rest = expect_report(&host.process, "bind-failed: 0.0.0.0:9999: EADDRINUSE: ");
