@@ -260,9 +260,7 @@ static int say_no_listeners(int pid)
                      "libreuse arm --pid=%d",
                      program, pid, pid, pid);
     } else if (access(path, R_OK) != 0) {
-        output_error("%s[%d]: its descriptors may not be looked at: that needs CAP_SYS_PTRACE, or "
-                     "the process's own user; run it as root",
-                     program, pid);
+        output_error("%s[%d]: %s", program, pid, processes_why_forbidden());
         status = STATUS_REFUSED;
     } else {
         output_error("%s[%d] has no listening TCP socket; for the connections of a forked child "

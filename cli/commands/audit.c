@@ -6,6 +6,8 @@
 #include "sockets/ephemeral.h"
 #include "sockets/survey.h"
 #include "terminal/output.h"
+#include "unit/heirs.h"
+#include "unit/socket_unit.h"
 
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -20,11 +22,11 @@ static const char help[] =
     "SO_REUSEADDR is set on it, whether libreuse.so is loaded, and what the next\n"
     "restart of its server will be like:\n"
     "\n"
-    "\"restarts cleanly\"   What the server leaves behind will not be in its way. After\n"
-    "                     \"libreuse arm\": if it is then started with \"libreuse run\".\n"
-    "                     \"(guard)\": libreuse guard sees to it.\n"
+    "\"restarts cleanly\"   What it leaves will not be in its way (after libreuse arm:\n"
+    "                     if libreuse run starts it; (guard): libreuse guard does).\n"
     "\"next restart fails\" For up to 60 s if it closes a connection before its client\n"
     "                     does, and for as long as a forked child still serves one.\n"
+    "\"... while X runs\"   Another process has the listener, too, and would keep it.\n"
     "\"lost port N\"        libreuse.so in it knows: bind() of port N had failed.\n"
     "\"not known\"          With the reason.\n"
     "\"(ephemeral)\"        A port that the kernel gives out: its own may be lost.\n"
@@ -52,6 +54,7 @@ static const struct {
 } verdicts[VERDICTS] = {
     [VERDICT_CLEAN] = {TONE_GOOD, "restarts cleanly", "restarts-cleanly"},
     [VERDICT_FAILS] = {TONE_BAD, "next restart fails for up to 60 s", "next-restart-fails"},
+    [VERDICT_INHERITED] = {TONE_BAD, "inherited", "inherited"},
     [VERDICT_LOST] = {TONE_BAD, "lost its port", "lost-its-port"},
     [VERDICT_UNKNOWN] = {TONE_WARNING, "not known", "not-known"},
 };
@@ -61,6 +64,16 @@ static bool is_clean_by_guard(const struct finding *finding)
 {
     return finding->verdict == VERDICT_CLEAN && finding->is_guarded &&
            finding->reuse_address == 1 && finding->shim == PRESENCE_NO;
+}
+
+/* systemd keeps the listener of a socket unit open over each restart of its service. */
+static void table_managed(struct table *table, const struct finding *finding)
+{
+    char *address = sockets_local_text(&finding->entry);
+    char *unit = socket_unit_of(address);
+    table_cell(table, TONE_GOOD, "restarts cleanly (%s)", unit != NULL ? unit : "socket unit");
+    free(unit);
+    free(address);
 }
 
 static void add_row(struct table *table, const struct finding *finding)
@@ -86,6 +99,10 @@ static void add_row(struct table *table, const struct finding *finding)
         char *lost = loss_text(&finding->loss);
         table_cell(table, TONE_BAD, "%s", lost);
         free(lost);
+    } else if (finding->heirs != NULL) {
+        table_cell(table, TONE_BAD, "%s", finding->heirs);
+    } else if (finding->is_managers) {
+        table_managed(table, finding);
     } else if (is_clean_by_guard(finding)) {
         table_cell(table, TONE_GOOD, "restarts cleanly (guard)");
     } else if (finding->verdict == VERDICT_CLEAN && finding->reuse_address != 1) {
@@ -157,6 +174,11 @@ static void show_text(const struct survey *survey)
                     survey->verdicts[VERDICT_LOST], survey->count);
         output_text(TONE_PLAIN, "; see: libreuse why PORT; then restart them\n");
     }
+    if (survey->verdicts[VERDICT_INHERITED] > 0) {
+        output_text(TONE_BAD, "%zu of %zu would be kept open by other processes",
+                    survey->verdicts[VERDICT_INHERITED], survey->count);
+        output_text(TONE_PLAIN, "; stop those before the restart\n");
+    }
     say_reasons(survey);
     if (survey->verdicts[VERDICT_CLEAN] == survey->count) {
         output_text(TONE_GOOD, "all restart cleanly\n");
@@ -196,6 +218,7 @@ static void json_finding(struct json *json, const struct finding *finding)
     json_boolean(json, "guarded", finding->is_guarded);
     json_string(json, "verdict", verdicts[finding->verdict].json);
     json_string(json, "reason", finding->reason);
+    json_string(json, "heirs", finding->heirs);
     loss_json(finding->has_lost ? &finding->loss : NULL, json, "lost");
     json_close(json);
 }
@@ -213,6 +236,7 @@ static void show_json(const struct survey *survey)
     json_number(&json, "listeners", (int64_t)survey->count);
     json_number(&json, "restart_cleanly", (int64_t)survey->verdicts[VERDICT_CLEAN]);
     json_number(&json, "fail", (int64_t)survey->verdicts[VERDICT_FAILS]);
+    json_number(&json, "inherited", (int64_t)survey->verdicts[VERDICT_INHERITED]);
     json_number(&json, "lost", (int64_t)survey->verdicts[VERDICT_LOST]);
     json_number(&json, "not_known", (int64_t)survey->verdicts[VERDICT_UNKNOWN]);
     json_boolean(&json, "complete", survey->complete);
@@ -222,7 +246,9 @@ static void show_json(const struct survey *survey)
 
 static int status_of(const struct survey *survey)
 {
-    if (survey->verdicts[VERDICT_FAILS] + survey->verdicts[VERDICT_LOST] > 0) {
+    if (survey->verdicts[VERDICT_FAILS] + survey->verdicts[VERDICT_INHERITED] +
+            survey->verdicts[VERDICT_LOST] >
+        0) {
         return STATUS_FOUND;
     }
     return survey->verdicts[VERDICT_UNKNOWN] > 0 || !survey->complete ? STATUS_REFUSED
@@ -244,6 +270,7 @@ int audit_command(int argc, char **argv)
     if (!survey_make(&survey)) {
         return STATUS_REFUSED;
     }
+    heirs_judge(&survey);
     if (json) {
         show_json(&survey);
     } else {

@@ -10,6 +10,7 @@
 #include "sockets/running.h"
 #include "sockets/target.h"
 #include "terminal/output.h"
+#include "unit/heirs.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -204,6 +205,33 @@ static void rows_of_listeners(struct table *table, const struct running *running
     }
 }
 
+/* The sentence about the first of its listeners that other processes would keep; NULL. */
+static char *find_heirs(const struct running *running)
+{
+    char *sentence = NULL;
+    for (size_t i = 0; i < running->listeners_count && sentence == NULL; i++) {
+        struct processes processes;
+        size_t count;
+        uint64_t inode = running->listeners[i].inode;
+        processes_find(&processes, &inode, 1);
+        const struct user *users = processes_users(&processes, inode, &count);
+        sentence = users != NULL ? heirs_sentence(users, count) : NULL;
+        processes_free(&processes);
+    }
+    return sentence;
+}
+
+/* Whatever is set on the listeners: heirs would keep them. */
+static void judge_heirs(struct process_verdict *verdict, const struct running *running)
+{
+    char *heirs = find_heirs(running);
+    if (heirs != NULL) {
+        verdict->heirs = heirs;
+        verdict->status = STATUS_FOUND;
+        verdict->restarts_cleanly = 0;
+    }
+}
+
 static void show_running(const struct running *running, const struct process_verdict *verdict)
 {
     heading(output_format("%s[%d]", running->name, running->pid));
@@ -233,7 +261,12 @@ static void show_running(const struct running *running, const struct process_ver
         row(table, "settings", TONE_PLAIN, "the defaults");
     }
     rows_of_listeners(table, running);
-    row(table, "verdict", verdict->tone, verdict->text);
+    if (verdict->heirs != NULL) {
+        row(table, "verdict", TONE_BAD, verdict->heirs);
+    }
+    if (verdict->heirs == NULL || verdict->tone != TONE_GOOD) {
+        row(table, verdict->heirs == NULL ? "verdict" : "", verdict->tone, verdict->text);
+    }
     if (verdict->way_out != NULL) {
         row(table, "way out", TONE_PLAIN, verdict->way_out);
     }
@@ -307,6 +340,7 @@ static void show_running_json(const struct running *running, const struct proces
     json_close(&json);
     json_ternary(&json, "restarts_cleanly", verdict->restarts_cleanly);
     json_string(&json, "verdict", verdict->text);
+    json_string(&json, "heirs", verdict->heirs);
     json_string(&json, "way_out", verdict->way_out);
     json_close(&json);
 }
@@ -325,6 +359,7 @@ static int check_process(const char *text, bool json)
     struct libraries libraries;
     libraries_find(&libraries);
     struct process_verdict verdict = process_judge(&running, &libraries);
+    judge_heirs(&verdict, &running);
     if (json) {
         show_running_json(&running, &verdict);
     } else {

@@ -12,6 +12,7 @@
 #include "sockets/target.h"
 #include "sockets/trial.h"
 #include "terminal/output.h"
+#include "unit/socket_unit.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -209,6 +210,42 @@ static void json_guarded(const struct survey *survey, unsigned int port, struct 
     json_close(json);
 }
 
+/* The socket unit that a listener of systemd on this port is for; NULL. The caller frees it. */
+static char *unit_of(const struct finding *finding, unsigned int port)
+{
+    if (!finding->is_managers || finding->entry.facts.port != port) {
+        return NULL;
+    }
+    char *address = sockets_local_text(&finding->entry);
+    char *unit = socket_unit_of(address);
+    free(address);
+    return unit;
+}
+
+static void say_units(const struct survey *survey, unsigned int port)
+{
+    for (size_t i = 0; i < survey->count; i++) {
+        char *unit = unit_of(&survey->findings[i], port);
+        if (unit != NULL) {
+            output_text(TONE_PLAIN, "systemd listens for %s: systemctl status %s\n", unit, unit);
+        }
+        free(unit);
+    }
+}
+
+static void json_units(const struct survey *survey, unsigned int port, struct json *json)
+{
+    json_open_array(json, "socket_units");
+    for (size_t i = 0; i < survey->count; i++) {
+        char *unit = unit_of(&survey->findings[i], port);
+        if (unit != NULL) {
+            json_string(json, NULL, unit);
+        }
+        free(unit);
+    }
+    json_close(json);
+}
+
 static void show_text(const struct trial_target *target, const struct trials *trials,
                       const struct survey *survey)
 {
@@ -225,6 +262,7 @@ static void show_text(const struct trial_target *target, const struct trials *tr
     port_sockets_list(target, trials, &port);
     port_sockets_show(&port);
     say_guarded(survey, target->port);
+    say_units(survey, target->port);
     if (port_sockets_have_unknown(&port)) {
         output_text(TONE_WARNING, "?: %s\n", processes_why_unknown(&port.processes));
     }
@@ -274,6 +312,7 @@ static void show_json(const struct trial_target *target, const struct trials *tr
     port_sockets_json(&port, &json);
     json_lost(survey, target->port, &json);
     json_guarded(survey, target->port, &json);
+    json_units(survey, target->port, &json);
     json_close(&json);
     port_sockets_free(&port);
 }

@@ -1,6 +1,7 @@
 #include "process_verdict.h"
 
 #include "program.h"
+#include "sockets/processes.h"
 #include "sockets/remote.h"
 #include "terminal/exit_status.h"
 
@@ -169,6 +170,15 @@ struct process_verdict process_judge(const struct running *running,
             .restarts_cleanly = -1,
         };
     }
+    if (process_is_service_manager(running->pid)) {
+        return (struct process_verdict){
+            .status = STATUS_FINE,
+            .tone = TONE_GOOD,
+            .text = output_format("it is the service manager: it keeps what it listens on for its "
+                                  "socket units over each restart of their services"),
+            .restarts_cleanly = 1,
+        };
+    }
     if (running->library != NULL) {
         struct bypass bypass;
         bypass_find(&bypass, running->pid);
@@ -195,5 +205,6 @@ void process_verdict_free(struct process_verdict *verdict)
 {
     free(verdict->text);
     free(verdict->way_out);
+    free(verdict->heirs);
     bypass_free(&verdict->bypass);
 }

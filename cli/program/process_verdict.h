@@ -16,6 +16,7 @@ struct process_verdict {
     char *text;
     char *way_out;
     int restarts_cleanly; /* 1, 0; -1: not known */
+    char *heirs;          /* unit/heirs.h: who would keep its listeners; NULL */
     struct bypass bypass; /* what goes past the libreuse.so in it */
 };
 

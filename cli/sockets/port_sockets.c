@@ -51,37 +51,79 @@ void port_sockets_free(struct port_sockets *port)
     processes_free(&port->processes);
 }
 
-static void add_owner(struct table *table, const struct entry *entry,
-                      const struct processes *processes)
+static void add_user(struct table *table, const struct user *user)
 {
-    size_t count;
-    const struct user *users = processes_users(processes, entry->facts.inode, &count);
-    if (users == NULL) {
-        const char *unknown = entry->facts.inode == 0 ? "" : "?";
-        for (int i = 0; i < 3; i++) {
-            table_cell(table, TONE_FAINT, "%s", unknown);
-        }
-        return;
-    }
-    char *program = process_program(users->pid);
-    const size_t others = processes_in(users, count) - 1;
-    if (others == 0) {
-        table_cell(table, TONE_PLAIN, "%d", users->pid);
-    } else {
-        table_cell(table, TONE_PLAIN, "%d +%zu", users->pid, others);
-    }
+    char *program = process_program(user->pid);
+    table_cell(table, TONE_PLAIN, "%d", user->pid);
     table_cell(table, TONE_PLAIN, "%s", program);
-    table_cell(table, TONE_PLAIN, "%d", users->fd);
+    table_cell(table, TONE_PLAIN, "%d", user->fd);
     free(program);
 }
 
-enum { MOST_ROWS = 20 };
+static void add_cells(struct table *table, int count, const char *text)
+{
+    for (int i = 0; i < count; i++) {
+        table_cell(table, TONE_FAINT, "%s", text);
+    }
+}
+
+enum { MOST_ROWS = 20, MOST_PROCESSES = 5 };
+enum { STATE, LOCAL, PEER, PID, PROGRAM, FD, FREE_IN, COLUMNS };
+
+/* A row for each other process that has the socket, and one for those that are too many. */
+static void add_sharers(struct table *table, const struct user *users, size_t count)
+{
+    const size_t processes = processes_in(users, count);
+    size_t shown = 1;
+    for (size_t i = 1; i < count && shown < MOST_PROCESSES; i++) {
+        if (users[i].pid != users[i - 1].pid) {
+            add_cells(table, PID - STATE, "");
+            add_user(table, &users[i]);
+            add_cells(table, COLUMNS - FREE_IN, "");
+            shown++;
+        }
+    }
+    if (processes > shown) {
+        add_cells(table, PID - STATE, "");
+        table_cell(table, TONE_FAINT, "+%zu", processes - shown);
+        add_cells(table, COLUMNS - PROGRAM, "");
+    }
+}
+
+static void add_socket(struct table *table, const struct entry *entry,
+                       const struct processes *processes)
+{
+    size_t count;
+    struct address peer;
+    sockets_peer(entry, &peer);
+    char *local_text = sockets_local_text(entry);
+    char *peer_text = sockets_address_text(&peer);
+    const struct user *users = processes_users(processes, entry->facts.inode, &count);
+    table_cell(table, TONE_PLAIN, "%s", explain_state_name(entry->facts.state));
+    table_cell(table, TONE_PLAIN, "%s", local_text);
+    table_cell(table, TONE_PLAIN, "%s", peer_text);
+    if (users == NULL) {
+        add_cells(table, FREE_IN - PID, entry->facts.inode == 0 ? "" : "?");
+    } else {
+        add_user(table, users);
+    }
+    if (entry->facts.timed) {
+        table_cell(table, TONE_PLAIN, "%u s", sockets_seconds(entry->facts.remaining_ms));
+    } else {
+        add_cells(table, 1, "");
+    }
+    if (users != NULL) {
+        add_sharers(table, users, count);
+    }
+    free(local_text);
+    free(peer_text);
+}
 
 void port_sockets_show(const struct port_sockets *port)
 {
-    static const char *const headings[] = {"STATE",   "LOCAL", "PEER",   "PID",
-                                           "PROGRAM", "FD",    "FREE IN"};
-    enum { COLUMNS = sizeof headings / sizeof headings[0], FD = 5, FREE_IN = 6 };
+    static const char *const headings[COLUMNS] = {
+        [STATE] = "STATE",     [LOCAL] = "LOCAL", [PEER] = "PEER",      [PID] = "PID",
+        [PROGRAM] = "PROGRAM", [FD] = "FD",       [FREE_IN] = "FREE IN"};
     const struct sockets *sockets = &port->sockets;
     if (sockets->count == 0) {
         return;
@@ -93,22 +135,7 @@ void port_sockets_show(const struct port_sockets *port)
     table_align_right(table, FD);
     table_align_right(table, FREE_IN);
     for (size_t i = 0; i < sockets->count && i < MOST_ROWS; i++) {
-        const struct entry *entry = &sockets->entries[i];
-        struct address peer;
-        sockets_peer(entry, &peer);
-        char *local_text = sockets_local_text(entry);
-        char *peer_text = sockets_address_text(&peer);
-        table_cell(table, TONE_PLAIN, "%s", explain_state_name(entry->facts.state));
-        table_cell(table, TONE_PLAIN, "%s", local_text);
-        table_cell(table, TONE_PLAIN, "%s", peer_text);
-        add_owner(table, entry, &port->processes);
-        if (entry->facts.timed) {
-            table_cell(table, TONE_PLAIN, "%u s", sockets_seconds(entry->facts.remaining_ms));
-        } else {
-            table_cell(table, TONE_PLAIN, "%s", "");
-        }
-        free(local_text);
-        free(peer_text);
+        add_socket(table, &sockets->entries[i], &port->processes);
     }
     output_text(TONE_PLAIN, "\n");
     table_print_and_free(table);
@@ -141,6 +168,17 @@ static void json_socket(struct json *json, const struct entry *entry,
     json_string(json, "state", explain_state_name(entry->facts.state));
     sockets_json_local(json, "local", entry);
     sockets_json_address(json, "peer", &peer);
+    json_open_array(json, "users");
+    for (size_t i = 0; i < count && users != NULL; i++) {
+        char *program = process_program(users[i].pid);
+        json_open_object(json, NULL);
+        json_number(json, "pid", users[i].pid);
+        json_string(json, "program", program);
+        json_number(json, "fd", users[i].fd);
+        json_close(json);
+        free(program);
+    }
+    json_close(json);
     if (users != NULL) {
         char *program = process_program(users->pid);
         json_number(json, "pid", users->pid);

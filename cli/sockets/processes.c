@@ -198,24 +198,30 @@ size_t processes_in(const struct user *users, size_t count)
     return different;
 }
 
+const char *processes_why_forbidden(void)
+{
+    if (kernel_has_capability(CAP_SYS_PTRACE)) {
+        return "its process may not be looked into, although CAP_SYS_PTRACE is there: a security "
+               "module refuses it, or the process is in another user namespace";
+    }
+    return geteuid() == 0
+               ? "its process may not be looked into: that needs CAP_SYS_PTRACE, which root has "
+                 "not got here; in a container: --cap-add=SYS_PTRACE"
+               : "its process may not be looked into: that needs CAP_SYS_PTRACE, or the process's "
+                 "own user; run this as root";
+}
+
 const char *processes_why_unknown(const struct processes *processes)
 {
     if (processes->proc_error != 0) {
         return "there is no /proc, by which its process could be found; mount it";
     }
     if (processes->forbidden > 0) {
-        if (kernel_has_capability(CAP_SYS_PTRACE)) {
-            return "its process may not be looked into, although CAP_SYS_PTRACE is there: a "
-                   "security module refuses it, or the process is in another user namespace";
-        }
-        return geteuid() == 0
-                   ? "its process may not be looked into: that needs CAP_SYS_PTRACE, which root "
-                     "has not got here; in a container: --cap-add=SYS_PTRACE"
-                   : "its process may not be looked into: that needs CAP_SYS_PTRACE, or the "
-                     "process's own user; run this as root";
+        return processes_why_forbidden();
     }
-    return "no process that can be seen has it: the kernel's own (NFS), another PID namespace's, "
-           "or hidden by /proc's options";
+    return "every process that /proc shows was looked into, and none has it: it is on its way "
+           "between two (SCM_RIGHTS), in io_uring, in another PID namespace, hidden by /proc's "
+           "options, or the kernel's own (NFS; of UDP: vxlan, wireguard; see: ip -d link, wg)";
 }
 
 char *process_program(int pid)
@@ -292,4 +298,12 @@ bool process_exists(int pid)
     struct stat folder;
     snprintf(path, sizeof path, "/proc/%d", pid);
     return stat(path, &folder) == 0;
+}
+
+bool process_is_service_manager(int pid)
+{
+    char *program = process_program(pid);
+    const bool is_manager = strcmp(program, "systemd") == 0;
+    free(program);
+    return is_manager;
 }

@@ -50,8 +50,14 @@ size_t processes_in(const struct user *users, size_t count);
  */
 const char *processes_why_unknown(const struct processes *processes);
 
+/* The first of these reasons: what is missing is named after it was asked for. */
+const char *processes_why_forbidden(void);
+
 /* The process's name, comm; "?" where it cannot be read. The caller frees it. */
 char *process_program(int pid);
+
+/* Whether it is systemd, the system's or a user's: that holds sockets for its socket units. */
+bool process_is_service_manager(int pid);
 
 /* Whether a file named libreuse.so, of whatever version or folder, is mapped into the process. */
 enum presence { PRESENCE_NO, PRESENCE_YES, PRESENCE_UNKNOWN };

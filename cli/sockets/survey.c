@@ -78,6 +78,9 @@ static bool read_options(struct finding *finding, struct remote *remote, const s
 
 static enum verdict verdict_of(const struct finding *finding)
 {
+    if (finding->is_managers) {
+        return VERDICT_CLEAN;
+    }
     if (finding->has_lost) {
         return VERDICT_LOST;
     }
@@ -167,6 +170,7 @@ static void judge(struct survey *survey, const struct processes *processes)
             finding.has_lost = loss != NULL;
             finding.loss = loss != NULL ? *loss : finding.loss;
             finding.program = process_program(last_pid);
+            finding.is_managers = process_is_service_manager(last_pid);
         }
         finding.verdict = verdict_of(&finding);
         survey->verdicts[finding.verdict]++;
@@ -180,7 +184,6 @@ static void judge(struct survey *survey, const struct processes *processes)
 bool survey_make(struct survey *survey)
 {
     struct sockets sockets;
-    struct processes processes;
     *survey = (struct survey){0};
     if (!sockets_list(&sockets, IPPROTO_TCP, 0, SOCKETS_IN(STATE_LISTEN))) {
         char *why = sockets_why_no_list(&sockets);
@@ -199,13 +202,12 @@ bool survey_make(struct survey *survey)
                              .reuse_port = -1,
                              .ephemeral = ephemeral_port(sockets.entries[i].facts.port)};
     }
-    processes_find_of(&processes, &sockets);
+    processes_find_of(&survey->processes, &sockets);
     sockets_free(&sockets);
-    find_users(survey, &processes);
+    find_users(survey, &survey->processes);
     forget_closed(survey);
     sort(survey, compare_by_user);
-    judge(survey, &processes);
-    processes_free(&processes);
+    judge(survey, &survey->processes);
     sort(survey, compare_by_port);
     return true;
 }
@@ -215,6 +217,8 @@ void survey_free(struct survey *survey)
     for (size_t i = 0; i < survey->count; i++) {
         free(survey->findings[i].program);
         free(survey->findings[i].reason);
+        free(survey->findings[i].heirs);
     }
     free(survey->findings);
+    processes_free(&survey->processes);
 }

@@ -13,7 +13,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum verdict { VERDICT_CLEAN, VERDICT_FAILS, VERDICT_LOST, VERDICT_UNKNOWN, VERDICTS };
+enum verdict {
+    VERDICT_CLEAN,
+    VERDICT_FAILS,
+    VERDICT_INHERITED, /* heirs have it, too: see unit/heirs.h */
+    VERDICT_LOST,
+    VERDICT_UNKNOWN,
+    VERDICTS
+};
 
 struct finding {
     struct entry entry;
@@ -24,14 +31,17 @@ struct finding {
     int reuse_address;  /* 0, 1; -1: could not be read */
     int reuse_port;
     int ephemeral;    /* 1, 0; -1: not known */
+    bool is_managers; /* systemd has it, for a socket unit */
     bool is_guarded;  /* the first user's control group is under a guard */
     bool has_lost;    /* it is not where its program had asked to be... */
     struct loss loss; /* ...as libreuse.so in it knows */
     enum verdict verdict;
     char *reason; /* why it could not be read; NULL */
+    char *heirs;  /* of VERDICT_INHERITED: who has it; NULL */
 };
 
 struct survey {
+    struct processes processes; /* all that have one of the sockets */
     struct finding *findings;
     size_t count;
     size_t verdicts[VERDICTS];

@@ -112,6 +112,15 @@ void trials_make(const struct trial_target *target, struct trials *trials)
     }
 }
 
+static void note_user(struct owner *owner, const struct user *user)
+{
+    char name[PROGRAM_SIZE] = "";
+    char *program = process_program(user->pid);
+    memcpy(name, program, strnlen(program, sizeof name - 1));
+    owner_note(owner, user->pid, user->fd, name);
+    free(program);
+}
+
 /*
  * The owner of the socket that is named. The shim's own search ends after a moment, because a
  * program waits for it; here there is time to look at every process.
@@ -127,14 +136,14 @@ static void find_owner(struct holder *named)
     }
     processes_find(&processes, &named->inode, 1);
     const struct user *users = processes_users(&processes, named->inode, &count);
-    if (users != NULL) {
-        char *program = process_program(users->pid);
-        *owner = (struct owner){.search = OWNER_FOUND, .pid = users->pid, .fd = users->fd};
-        memcpy(owner->program, program, strnlen(program, sizeof owner->program - 1));
-        free(program);
-    } else if (processes.proc_error != 0) {
+    for (size_t i = 0; users != NULL && i < count; i++) {
+        if (i == 0 || users[i].pid != users[i - 1].pid) {
+            note_user(owner, &users[i]);
+        }
+    }
+    if (users == NULL && processes.proc_error != 0) {
         owner->search = OWNER_NO_PROC;
-    } else {
+    } else if (users == NULL) {
         owner->search = processes.forbidden > 0 ? OWNER_FORBIDDEN : OWNER_HIDDEN;
     }
     processes_free(&processes);

@@ -43,6 +43,32 @@ void explain_counts(struct line *line, const struct holders *holders)
 }
 
 /* nginx[811] */
+static void write_process(struct line *line, const char *program, int pid)
+{
+    line_escaped(line, program, strlen(program));
+    line_text(line, program[0] == '\0' ? "process [" : "[");
+    line_number(line, (unsigned int)pid);
+    line_text(line, "]");
+}
+
+/* Those with a name of their own first: they are whom nobody thinks of. */
+static void write_sharers(struct line *line, const struct owner *owner)
+{
+    unsigned int left = owner->sharers;
+    for (unsigned int i = 0; i < owner->named_count; i++) {
+        left--;
+        line_text(line, left == 0 && i + 1 == owner->named_count ? " and " : ", ");
+        write_process(line, owner->named[i].program, owner->named[i].pid);
+    }
+    if (left > 0) {
+        line_text(line, " and ");
+        line_number(line, left);
+        line_text(line, left == 1 ? " more process" : " more processes");
+        line_text(line, owner->named_count == 0 ? " of that name" : "");
+    }
+}
+
+/* nginx[811]; sleep[44] and tail[45] */
 void explain_owner(struct line *line, const struct holder *holder)
 {
     static const char *const unknown[] = {
@@ -71,17 +97,15 @@ void explain_owner(struct line *line, const struct holder *holder)
     }
     if (owner->this_process) {
         line_text(line, "this very process");
-        return;
+    } else {
+        write_process(line, owner->program, owner->pid);
     }
-    line_escaped(line, owner->program, strlen(owner->program));
-    line_text(line, owner->program[0] == '\0' ? "process [" : "[");
-    line_number(line, (unsigned int)owner->pid);
-    line_text(line, "]");
+    write_sharers(line, owner);
 }
 
 void in_use_descriptor(struct line *line, const struct holder *holder)
 {
-    if (holder->owner.search == OWNER_FOUND) {
+    if (holder->owner.search == OWNER_FOUND && holder->owner.sharers == 0) {
         line_text(line, " (fd ");
         line_number(line, (unsigned int)holder->owner.fd);
         line_text(line, ")");
@@ -128,6 +152,12 @@ static void write_what_to_do_with(struct line *line, const struct owner *owner)
                         "that .socket, or let its service take the socket that is passed to it");
     } else if (owner->pid == 1) {
         line_text(line, "; it is pid 1: move one of the two to another port");
+    } else if (owner->sharers > 0) {
+        line_text(line, owner->sharers == 1
+                            ? "; they share one socket: stop both, or move one of the two servers "
+                              "to another port"
+                            : "; they share one socket: stop all of them, or move one of the two "
+                              "servers to another port");
     } else {
         line_text(line, "; stop that one, or move one of the two to another port");
     }
@@ -144,6 +174,8 @@ static void write_what_to_do(struct line *line, const struct event *event)
         write_what_to_do_with(line, &holder->owner);
     } else if (covers || is_covered_by_ipv6(holder, event->address)) {
         line_text(line, "; set IPV6_V6ONLY before [::] is bound, or bind only one of the two");
+    } else if (holder->owner.sharers > 0) {
+        line_text(line, "; they share one socket: it is free when each of them has closed it");
     } else {
         line_text(line, "; close that socket first, or bind another address");
     }
@@ -158,6 +190,18 @@ void in_use_doubt(struct line *line, const struct holders *holders)
     }
 }
 
+/* Of a wildcard address more than one socket may be in the way, each to be stopped. */
+static void write_others(struct line *line, const struct holders *holders)
+{
+    const unsigned int others = holders->count[STATE_LISTEN] + holders->count[STATE_BOUND] - 1;
+    if (others > 0) {
+        line_text(line, ", and by ");
+        line_number(line, others);
+        line_text(line, others == 1 ? " other socket" : " other sockets");
+        line_text(line, " on this port");
+    }
+}
+
 static void explain_listener(struct line *line, const struct event *event)
 {
     const struct holder *holder = &event->holders->named;
@@ -166,6 +210,7 @@ static void explain_listener(struct line *line, const struct event *event)
     line_text(line, " listening on ");
     address_write_on(line, &holder->local, holder->device);
     in_use_descriptor(line, holder);
+    write_others(line, event->holders);
     if (event->holders->unsure > 0) {
         in_use_doubt(line, event->holders);
     }

@@ -8,7 +8,7 @@
 #include "event.h"
 #include "guest/line.h"
 
-/* " (fd 6)", where the owner was found. */
+/* " (fd 6)", where the owner was found, and is the only one. */
 void in_use_descriptor(struct line *line, const struct holder *holder);
 
 /* Where a socket that cannot be seen may hold the port as well. */

@@ -134,6 +134,11 @@ struct tally {
     struct listed best;
 };
 
+static bool is_exact_address(const struct tally *tally, const struct listed *socket)
+{
+    return IN6_ARE_ADDR_EQUAL(&socket->claim.ip, &tally->question->claim.ip);
+}
+
 /* Whether this is a better one to name than the best so far. */
 static bool is_better(const struct tally *tally, const struct listed *socket, enum overlap overlap)
 {
@@ -143,6 +148,10 @@ static bool is_better(const struct tally *tally, const struct listed *socket, en
     }
     if (socket->state != best->state) {
         return socket->state < best->state;
+    }
+    const bool is_exact = is_exact_address(tally, socket);
+    if (is_exact != is_exact_address(tally, best)) {
+        return is_exact;
     }
     if (overlap != tally->best_overlap) {
         return overlap > tally->best_overlap;
@@ -277,5 +286,14 @@ void holders_find_owner(struct holders *holders)
     if (holders->total > 0) {
         struct holder *named = &holders->named;
         owner_find(named->inode, named->uid, kernel_milliseconds() + OWNER_MS, &named->owner);
+    }
+}
+
+void holders_find_sharers(struct holders *holders)
+{
+    struct holder *named = &holders->named;
+    if (holders->total > 0 && named->owner.this_process) {
+        owner_find_sharers(named->inode, named->uid, kernel_milliseconds() + OWNER_MS,
+                           &named->owner);
     }
 }

@@ -90,7 +90,11 @@ struct holders {
  */
 void holders_find(const struct holders_question *question, struct holders *holders);
 
-/* Adds the owner of `named`. Looks for at most a quarter of a second. */
+/*
+ * Adds the owner of `named`; and the processes that share the socket with the calling one, where
+ * that is the owner. Each looks for at most a quarter of a second.
+ */
 void holders_find_owner(struct holders *holders);
+void holders_find_sharers(struct holders *holders);
 
 #endif

@@ -13,6 +13,7 @@
 struct search {
     uint32_t uid;
     int64_t deadline;
+    int own_pid; /* as /proc numbers it: a process that is left out; 0: none is */
     struct owner *owner;
     size_t link_length;
     char link[32]; /* "socket:[INODE]" */
@@ -73,6 +74,9 @@ static int next_number(struct part *part)
 
 static void note_refusal(struct search *search, int error)
 {
+    if (search->owner->search == OWNER_FOUND) {
+        return;
+    }
     if (error == EACCES || error == EPERM) {
         search->owner->search = OWNER_FORBIDDEN;
     } else if (error != ENOENT && error != ESRCH) { /* those are of a process that has ended */
@@ -105,6 +109,9 @@ static bool is_time_up(struct search *search)
     if (!kernel_is_past(search->deadline)) {
         return false;
     }
+    if (search->owner->search == OWNER_FOUND) {
+        return true;
+    }
     const bool has_clock = kernel_milliseconds() != 0;
     search->owner->error = has_clock ? 0 : errno;
     search->owner->search = has_clock ? OWNER_TIME_UP : OWNER_REFUSED;
@@ -129,38 +136,53 @@ static bool is_wanted(struct search *search, int folder_fd, int fd)
 }
 
 /* Reads the name from a process's "comm" and closes that. */
-static void read_program(int comm_fd, struct owner *owner)
+static void read_program(int comm_fd, char program[PROGRAM_SIZE])
 {
-    const long length = comm_fd < 0 ? 0 : kernel_read(comm_fd, owner->program, PROGRAM_SIZE);
-    owner->program[length > 0 ? length - 1 : 0] = '\0'; /* in the place of a newline */
+    const long length = comm_fd < 0 ? 0 : kernel_read(comm_fd, program, PROGRAM_SIZE);
+    program[length > 0 ? length - 1 : 0] = '\0'; /* in the place of a newline */
     if (comm_fd >= 0) {
         kernel_close(comm_fd);
     }
 }
 
-/* Whether /proc calls the calling process so: it need not be mounted in our PID namespace. */
-static bool is_self(int pid)
+void owner_note(struct owner *owner, int pid, int fd, const char program[PROGRAM_SIZE])
+{
+    if (owner->search != OWNER_FOUND) {
+        owner->search = OWNER_FOUND;
+        owner->pid = pid;
+        owner->fd = fd;
+        memcpy(owner->program, program, PROGRAM_SIZE);
+        return;
+    }
+    owner->sharers++;
+    if (owner->named_count < SHARERS_NAMED && strncmp(program, owner->program, PROGRAM_SIZE) != 0) {
+        struct sharer *sharer = &owner->named[owner->named_count++];
+        sharer->pid = pid;
+        memcpy(sharer->program, program, PROGRAM_SIZE);
+    }
+}
+
+/* How /proc calls the calling process, since it need not be mounted in our PID namespace; or 0. */
+static int own_number(void)
 {
     char link[16];
     int own;
     const long length = kernel_read_link(-1, "/proc/self", link, sizeof link - 1);
     link[length > 0 ? length : 0] = '\0';
-    return reads_number(link, &own) && own == pid;
+    return reads_number(link, &own) ? own : 0;
 }
 
-/* Looks through one process, whose folder of descriptors is open. */
+/* Looks through one process, whose folder of descriptors is open. True when the time is up. */
 static bool search_descriptors(struct search *search, int pid, int folder_fd)
 {
     struct part part;
     while (read_part(search, folder_fd, &part)) {
         for (int fd = next_number(&part); fd >= 0; fd = next_number(&part)) {
             if (is_wanted(search, folder_fd, fd)) {
-                search->owner->search = OWNER_FOUND;
-                search->owner->pid = pid;
-                search->owner->fd = fd;
-                search->owner->this_process = is_self(pid);
-                read_program(kernel_open_in(folder_fd, "../comm"), search->owner);
-                return true;
+                char program[PROGRAM_SIZE] = "";
+                read_program(kernel_open_in(folder_fd, "../comm"), program);
+                owner_note(search->owner, pid, fd, program);
+                return false;
             }
         }
         if (is_time_up(search)) {
@@ -170,7 +192,7 @@ static bool search_descriptors(struct search *search, int pid, int folder_fd)
     return false;
 }
 
-/* True where the search is over. */
+/* True when the time is up. */
 static bool search_process(struct search *search, int proc_fd, int pid)
 {
     char path[16];
@@ -193,8 +215,8 @@ static bool is_of_user(int proc_fd, int pid, uint32_t uid)
     return kernel_file_in(proc_fd, name, &folder) && folder.uid == uid;
 }
 
-/* Looks through those processes that are, or are not, of the socket's user. True when it is over.
- */
+/* Looks through those processes that are, or are not, of the socket's user. True when the time is
+ * up. */
 static bool search_processes(struct search *search, int proc_fd, bool of_user)
 {
     struct part part;
@@ -203,7 +225,7 @@ static bool search_processes(struct search *search, int proc_fd, bool of_user)
             if (search->owner->search == OWNER_NO_PROC) {
                 search->owner->search = OWNER_HIDDEN; /* now there is a process in it */
             }
-            if (is_of_user(proc_fd, pid, search->uid) == of_user &&
+            if (pid != search->own_pid && is_of_user(proc_fd, pid, search->uid) == of_user &&
                 search_process(search, proc_fd, pid)) {
                 return true;
             }
@@ -218,7 +240,6 @@ static bool search_processes(struct search *search, int proc_fd, bool of_user)
 /* The processes of the socket's user first: the time is short, and few others are likely. */
 static void search_proc(struct search *search)
 {
-    search->owner->search = OWNER_NO_PROC;
     bool over = false;
     for (int pass = 0; pass < 2 && !over; pass++) {
         const int proc_fd = kernel_open("/proc");
@@ -231,15 +252,23 @@ static void search_proc(struct search *search)
     }
 }
 
+static void prepare(struct search *search, uint64_t inode)
+{
+    struct line link = {.text = search->link, .size = sizeof search->link};
+    line_text(&link, "socket:[");
+    line_number(&link, inode);
+    line_text(&link, "]");
+    search->link_length = link.length;
+}
+
 static bool search_own_descriptors(uint64_t inode, struct owner *owner)
 {
     for (int fd = 0; fd < OWN_DESCRIPTORS; fd++) {
         if (is_own_descriptor(fd, inode)) {
-            owner->search = OWNER_FOUND;
-            owner->pid = kernel_process();
-            owner->fd = fd;
+            char program[PROGRAM_SIZE] = "";
+            read_program(kernel_open("/proc/self/comm"), program);
+            owner_note(owner, kernel_process(), fd, program);
             owner->this_process = true;
-            read_program(kernel_open("/proc/self/comm"), owner);
             return true;
         }
     }
@@ -253,10 +282,18 @@ void owner_find(uint64_t inode, uint32_t uid, int64_t deadline, struct owner *ow
         return;
     }
     struct search search = {.uid = uid, .deadline = deadline, .owner = owner};
-    struct line link = {.text = search.link, .size = sizeof search.link};
-    line_text(&link, "socket:[");
-    line_number(&link, inode);
-    line_text(&link, "]");
-    search.link_length = link.length;
+    prepare(&search, inode);
+    owner->search = OWNER_NO_PROC;
     search_proc(&search);
+    owner->this_process = owner->search == OWNER_FOUND && owner->pid == own_number();
+}
+
+void owner_find_sharers(uint64_t inode, uint32_t uid, int64_t deadline, struct owner *owner)
+{
+    struct search search = {
+        .uid = uid, .deadline = deadline, .own_pid = own_number(), .owner = owner};
+    if (owner->this_process && search.own_pid != 0) {
+        prepare(&search, inode);
+        search_proc(&search);
+    }
 }

@@ -25,17 +25,37 @@ enum owner_search {
 
 enum { PROGRAM_SIZE = 16 };
 
+/* Another process that has the same socket: a child, an heir, or one that it was passed to. */
+struct sharer {
+    int pid;
+    char program[PROGRAM_SIZE];
+};
+
+enum { SHARERS_NAMED = 2 };
+
 struct owner {
     enum owner_search search;
     int error; /* errno of OWNER_REFUSED */
-    /* Of OWNER_FOUND. More processes than this one may have the socket: it is the first found. */
+    /* Of OWNER_FOUND: the calling process, or else the first one that was found. */
     int pid; /* as /proc numbers it */
     int fd;
     bool this_process;
     char program[PROGRAM_SIZE]; /* comm, NUL-terminated; empty where it could not be read */
+    unsigned int sharers;       /* how many more processes have the socket, as far as is known... */
+    unsigned int named_count;   /* ...of which these have names of their own */
+    struct sharer named[SHARERS_NAMED];
 };
 
-/* Looks for the socket of this inode and user, until kernel_milliseconds() is `deadline`. */
+/*
+ * Looks for the socket of this inode and user, until kernel_milliseconds() is `deadline`. Where the
+ * calling process has it, the others are left for owner_find_sharers().
+ */
 void owner_find(uint64_t inode, uint32_t uid, int64_t deadline, struct owner *owner);
+
+/* Adds the other processes to an owner that is the calling process. */
+void owner_find_sharers(uint64_t inode, uint32_t uid, int64_t deadline, struct owner *owner);
+
+/* Notes a process that has the socket: as the owner where there is none yet, or as a sharer. */
+void owner_note(struct owner *owner, int pid, int fd, const char program[PROGRAM_SIZE]);
 
 #endif

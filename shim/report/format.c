@@ -195,6 +195,11 @@ static void write_holder_program(struct line *line, const struct event *event)
     line_escaped(line, name, strlen(name));
 }
 
+static void write_holder_processes(struct line *line, const struct event *event)
+{
+    line_number(line, event->holders->named.owner.sharers + 1);
+}
+
 static void write_refused(struct line *line, const struct event *event)
 {
     const struct holders *holders = event->holders;
@@ -357,6 +362,7 @@ static const struct {
     {"holder_pid", "LIBREUSE_HOLDER_PID", true, has_owner, write_holder_pid},
     {"holder_program", "LIBREUSE_HOLDER_PROGRAM", false, has_owner, write_holder_program},
     {"holder_fd", "LIBREUSE_HOLDER_FD", true, has_owner, write_holder_fd},
+    {"holder_processes", "LIBREUSE_HOLDER_PROCESSES", true, has_owner, write_holder_processes},
     {"time_wait", "LIBREUSE_TIME_WAIT", true, has_time_wait, write_time_wait},
     {"time_wait_seconds", "LIBREUSE_TIME_WAIT_SECONDS", true, has_time_wait,
      write_time_wait_seconds},

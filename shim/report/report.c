@@ -191,6 +191,17 @@ static void report(struct event *event)
 }
 
 /*
+ * Many servers bind [::] and 0.0.0.0, and tolerate that the second is refused where the first takes
+ * IPv4, too: then all is well.
+ */
+static bool is_own_other_family(const struct holders *holders, const struct address *asked)
+{
+    return holders != NULL && holders->total == 1 && holders->named.state == STATE_LISTEN &&
+           holders->named.owner.search == OWNER_FOUND && holders->named.owner.this_process &&
+           holders->named.local.as.any.sa_family != asked->as.any.sa_family;
+}
+
+/*
  * Who holds the address; NULL where that is not to be looked up. In a function of its own, so that
  * the look-up's stack and that of the record do not add up.
  */
@@ -206,21 +217,13 @@ __attribute__((noinline)) static const struct holders *look_up(int fd, const str
     holders_ask(&question, fd, asked);
     holders_find(&question, holders);
     holders_find_owner(holders);
+    if (!is_own_other_family(holders, asked)) {
+        holders_find_sharers(holders);
+    }
     if (held) {
         kernel_release_signals(&before);
     }
     return holders;
-}
-
-/*
- * Many servers bind [::] and 0.0.0.0, and tolerate that the second is refused where the first takes
- * IPv4, too: then all is well.
- */
-static bool is_own_other_family(const struct holders *holders, const struct address *asked)
-{
-    return holders != NULL && holders->total == 1 && holders->named.state == STATE_LISTEN &&
-           holders->named.owner.search == OWNER_FOUND && holders->named.owner.this_process &&
-           holders->named.local.as.any.sa_family != asked->as.any.sa_family;
 }
 
 void report_bind_failed(int fd, const struct address *asked, int error, enum rescue rescue)

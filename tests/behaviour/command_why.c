@@ -124,13 +124,14 @@ Test(command_why, armed_connections_of_a_child_can_be_passed)
     EXPECT_LINE(&why, "ESTABLISHED", "obedient_host");
 }
 
-Test(command_why, all_processes_of_a_listener_are_counted)
+Test(command_why, all_processes_of_a_listener_have_a_line)
 {
     struct host server = start_host(WITHOUT_SHIM);
     host_serve(&server, "0.0.0.0:9999");
-    fork_host(&server);
+    const struct host worker = fork_host(&server);
     struct process why = LIBREUSE(1, "why", "9999");
-    EXPECT_LINE(&why, "LISTEN", " +1 ");
+    EXPECT_LINE(&why, "LISTEN", text_of(server.process.pid), "obedient_host");
+    EXPECT_LINE(&why, text_of(worker.process.pid), "obedient_host");
 }
 
 Test(command_why, only_the_address_that_is_asked_for_matters)

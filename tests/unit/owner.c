@@ -135,6 +135,34 @@ Test(owner, another_process_is_found_with_its_name_and_descriptor)
     cr_assert_not(owner.this_process);
 }
 
+/* Those that are called otherwise have a place of their own; this process is looked for apart. */
+Test(owner, others_that_share_the_socket_are_counted)
+{
+    const int fd = new_socket();
+    const uint64_t inode = inode_of(fd);
+    const pid_t children[] = {give_to_child(dup(fd), "worker", true),
+                              give_to_child(dup(fd), "worker", true),
+                              give_to_child(dup(fd), "helper", true)};
+    prctl(PR_SET_NAME, "worker");
+    struct owner owner = search(inode);
+    cr_assert(owner.this_process);
+    cr_assert_eq(owner.sharers, 0);
+    owner_find_sharers(inode, getuid(), kernel_milliseconds() + 10000, &owner);
+    cr_assert_eq(owner.sharers, 3);
+    cr_assert_eq(owner.named_count, 1);
+    cr_assert_eq(owner.named[0].pid, children[2]);
+    cr_assert_str_eq(owner.named[0].program, "helper");
+    close(fd);
+    owner = search(inode);
+    cr_assert_not(owner.this_process);
+    cr_assert_eq(owner.pid, children[0]);
+    cr_assert_eq(owner.sharers, 2);
+    cr_assert_eq(owner.named_count, 1);
+    for (size_t i = 0; i < 3; i++) {
+        end(children[i]);
+    }
+}
+
 static int open_descriptors(void)
 {
     int count = 0;
