@@ -22,7 +22,7 @@ test-sanitized:
 
 # Fuzzing needs clang with libFuzzer (Debian: libclang-rt-14-dev, or that of another version).
 FUZZ_CC      ?= clang
-FUZZ_SECONDS ?= 15
+FUZZ_SECONDS ?= 12
 FUZZ_FLAGS   := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                 -fno-sanitize-recover=all -Wno-frame-larger-than
 FUZZ_SHIM    := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(wildcard shim/*/*.c))

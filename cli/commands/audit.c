@@ -89,6 +89,7 @@ static void add_row(struct table *table, const struct finding *finding)
         table_cell(table, TONE_PLAIN, "%d +%zu", finding->user.pid, finding->other_users);
     }
     table_cell(table, TONE_PLAIN, "%s", finding->program != NULL ? finding->program : "?");
+    table_cell(table, TONE_PLAIN, "%s", finding->runs != NULL ? finding->runs : "");
     if (finding->reuse_address < 0) {
         table_cell(table, TONE_FAINT, "?");
     } else {
@@ -148,9 +149,9 @@ static void say_ephemeral(const struct survey *survey)
 
 static void show_text(const struct survey *survey)
 {
-    static const char *const headings[] = {"LISTENS ON",   "PID",      "PROGRAM",
+    static const char *const headings[] = {"LISTENS ON",   "PID",      "PROGRAM", "RUNS",
                                            "SO_REUSEADDR", "LIBREUSE", "VERDICT"};
-    enum { COLUMNS = sizeof headings / sizeof headings[0] };
+    enum { RUNS = 3, COLUMNS = sizeof headings / sizeof headings[0] };
     if (survey->count == 0) {
         output_text(TONE_PLAIN, "no TCP socket listens in this network namespace\n");
         return;
@@ -159,6 +160,7 @@ static void show_text(const struct survey *survey)
     for (size_t i = 0; i < COLUMNS; i++) {
         table_cell(table, TONE_HEADING, "%s", headings[i]);
     }
+    table_make_optional(table, RUNS);
     for (size_t i = 0; i < survey->count; i++) {
         add_row(table, &survey->findings[i]);
     }
@@ -207,6 +209,7 @@ static void json_finding(struct json *json, const struct finding *finding)
         json_null(json, "pid");
     }
     json_string(json, "program", finding->program);
+    json_string(json, "runs", finding->runs);
     json_number(json, "other_processes", (int64_t)finding->other_users);
     json_ternary(json, "reuseaddr", finding->reuse_address);
     json_ternary(json, "reuseport", finding->reuse_port);

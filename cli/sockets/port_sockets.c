@@ -60,6 +60,14 @@ static void add_user(struct table *table, const struct user *user)
     free(program);
 }
 
+/* The last column: what an interpreter runs. */
+static void add_script(struct table *table, const struct user *user)
+{
+    char *script = user != NULL ? process_runs(user->pid) : NULL;
+    table_cell(table, TONE_PLAIN, "%s", script != NULL ? script : "");
+    free(script);
+}
+
 static void add_cells(struct table *table, int count, const char *text)
 {
     for (int i = 0; i < count; i++) {
@@ -68,7 +76,7 @@ static void add_cells(struct table *table, int count, const char *text)
 }
 
 enum { MOST_ROWS = 20, MOST_PROCESSES = 5 };
-enum { STATE, LOCAL, PEER, PID, PROGRAM, FD, FREE_IN, COLUMNS };
+enum { STATE, LOCAL, PEER, PID, PROGRAM, FD, FREE_IN, RUNS, COLUMNS };
 
 /* A row for each other process that has the socket, and one for those that are too many. */
 static void add_sharers(struct table *table, const struct user *users, size_t count)
@@ -79,7 +87,8 @@ static void add_sharers(struct table *table, const struct user *users, size_t co
         if (users[i].pid != users[i - 1].pid) {
             add_cells(table, PID - STATE, "");
             add_user(table, &users[i]);
-            add_cells(table, COLUMNS - FREE_IN, "");
+            add_cells(table, RUNS - FREE_IN, "");
+            add_script(table, &users[i]);
             shown++;
         }
     }
@@ -112,6 +121,7 @@ static void add_socket(struct table *table, const struct entry *entry,
     } else {
         add_cells(table, 1, "");
     }
+    add_script(table, users);
     if (users != NULL) {
         add_sharers(table, users, count);
     }
@@ -122,8 +132,8 @@ static void add_socket(struct table *table, const struct entry *entry,
 void port_sockets_show(const struct port_sockets *port)
 {
     static const char *const headings[COLUMNS] = {
-        [STATE] = "STATE",     [LOCAL] = "LOCAL", [PEER] = "PEER",      [PID] = "PID",
-        [PROGRAM] = "PROGRAM", [FD] = "FD",       [FREE_IN] = "FREE IN"};
+        [STATE] = "STATE",     [LOCAL] = "LOCAL", [PEER] = "PEER",       [PID] = "PID",
+        [PROGRAM] = "PROGRAM", [FD] = "FD",       [FREE_IN] = "FREE IN", [RUNS] = "RUNS"};
     const struct sockets *sockets = &port->sockets;
     if (sockets->count == 0) {
         return;
@@ -134,6 +144,7 @@ void port_sockets_show(const struct port_sockets *port)
     }
     table_align_right(table, FD);
     table_align_right(table, FREE_IN);
+    table_make_optional(table, RUNS);
     for (size_t i = 0; i < sockets->count && i < MOST_ROWS; i++) {
         add_socket(table, &sockets->entries[i], &port->processes);
     }
@@ -171,11 +182,14 @@ static void json_socket(struct json *json, const struct entry *entry,
     json_open_array(json, "users");
     for (size_t i = 0; i < count && users != NULL; i++) {
         char *program = process_program(users[i].pid);
+        char *script = process_runs(users[i].pid);
         json_open_object(json, NULL);
         json_number(json, "pid", users[i].pid);
         json_string(json, "program", program);
         json_number(json, "fd", users[i].fd);
+        json_string(json, "runs", script);
         json_close(json);
+        free(script);
         free(program);
     }
     json_close(json);

@@ -1,6 +1,7 @@
 #include "processes.h"
 
 #include "guest/kernel.h"
+#include "lookup/script.h"
 #include "terminal/output.h"
 
 #include <ctype.h>
@@ -222,6 +223,23 @@ const char *processes_why_unknown(const struct processes *processes)
     return "every process that /proc shows was looked into, and none has it: it is on its way "
            "between two (SCM_RIGHTS), in io_uring, in another PID namespace, hidden by /proc's "
            "options, or the kernel's own (NFS; of UDP: vxlan, wireguard; see: ip -d link, wg)";
+}
+
+char *process_runs(int pid)
+{
+    enum { ARGUMENTS = 65536 };
+    char *path = output_format("/proc/%d/cmdline", pid);
+    char *arguments = output_allocate(ARGUMENTS, 1);
+    char script[SCRIPT_SIZE];
+    FILE *file = fopen(path, "re");
+    const size_t length = file != NULL ? fread(arguments, 1, ARGUMENTS, file) : 0;
+    script_find(script, sizeof script, arguments, length);
+    if (file != NULL) {
+        fclose(file);
+    }
+    free(arguments);
+    free(path);
+    return script[0] != '\0' ? output_format("%s", script) : NULL;
 }
 
 char *process_program(int pid)

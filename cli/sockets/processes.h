@@ -53,6 +53,9 @@ const char *processes_why_unknown(const struct processes *processes);
 /* The first of these reasons: what is missing is named after it was asked for. */
 const char *processes_why_forbidden(void);
 
+/* What it runs, if it is an interpreter: script_find(); NULL where it is none. To be freed. */
+char *process_runs(int pid);
+
 /* The process's name, comm; "?" where it cannot be read. The caller frees it. */
 char *process_program(int pid);
 

@@ -170,6 +170,7 @@ static void judge(struct survey *survey, const struct processes *processes)
             finding.has_lost = loss != NULL;
             finding.loss = loss != NULL ? *loss : finding.loss;
             finding.program = process_program(last_pid);
+            finding.runs = process_runs(last_pid);
             finding.is_managers = process_is_service_manager(last_pid);
         }
         finding.verdict = verdict_of(&finding);
@@ -216,6 +217,7 @@ void survey_free(struct survey *survey)
 {
     for (size_t i = 0; i < survey->count; i++) {
         free(survey->findings[i].program);
+        free(survey->findings[i].runs);
         free(survey->findings[i].reason);
         free(survey->findings[i].heirs);
     }

@@ -27,6 +27,7 @@ struct finding {
     struct user user; /* the first; pid 0: nobody is known to have it */
     size_t other_users;
     char *program;      /* of the first user; NULL */
+    char *runs;         /* what that runs, if it is an interpreter; NULL */
     enum presence shim; /* in the first user */
     int reuse_address;  /* 0, 1; -1: could not be read */
     int reuse_port;

@@ -8,6 +8,7 @@
 #include "terminal/output.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,6 +119,11 @@ static void note_user(struct owner *owner, const struct user *user)
     char *program = process_program(user->pid);
     memcpy(name, program, strnlen(program, sizeof name - 1));
     owner_note(owner, user->pid, user->fd, name);
+    if (owner->pid == user->pid) {
+        char *script = process_runs(user->pid);
+        snprintf(owner->script, sizeof owner->script, "%s", script != NULL ? script : "");
+        free(script);
+    }
     free(program);
 }
 

@@ -234,6 +234,7 @@ struct table {
     size_t room;
     struct cell *cells;
     bool *align_right;
+    bool *optional;
 };
 
 struct table *table_create(size_t columns)
@@ -241,12 +242,18 @@ struct table *table_create(size_t columns)
     struct table *table = output_allocate(1, sizeof *table);
     table->columns = columns;
     table->align_right = output_allocate(columns, sizeof table->align_right[0]);
+    table->optional = output_allocate(columns, sizeof table->optional[0]);
     return table;
 }
 
 void table_align_right(struct table *table, size_t column)
 {
     table->align_right[column] = true;
+}
+
+void table_make_optional(struct table *table, size_t column)
+{
+    table->optional[column] = true;
 }
 
 void table_cell(struct table *table, enum tone tone, const char *format, ...)
@@ -276,6 +283,9 @@ static void print_row(const struct table *table, size_t first, const size_t *wid
     size_t owed = 0; /* blanks that stand before the next text, if there is one */
     for (size_t i = 0; i < table->columns && first + i < table->filled; i++) {
         const struct cell *cell = &table->cells[first + i];
+        if (table->optional[i]) {
+            continue;
+        }
         const size_t padding = widths[i] - width(cell->text);
         owed += table->align_right[i] ? padding : 0;
         if (cell->text[0] != '\0') {
@@ -296,6 +306,11 @@ void table_print_and_free(struct table *table)
         size_t *column = &widths[i % table->columns];
         *column = wide > *column ? wide : *column;
     }
+    for (size_t i = table->columns; i < table->filled; i++) {
+        if (table->cells[i].text[0] != '\0') {
+            table->optional[i % table->columns] = false; /* it is needed */
+        }
+    }
     for (size_t i = 0; i < table->filled; i += table->columns) {
         print_row(table, i, widths);
     }
@@ -305,6 +320,7 @@ void table_print_and_free(struct table *table)
     free(widths);
     free(table->cells);
     free(table->align_right);
+    free(table->optional);
     free(table);
 }
 

@@ -65,6 +65,10 @@ struct table;
 
 struct table *table_create(size_t columns);
 void table_align_right(struct table *table, size_t column);
+
+/* A column that is left out, heading and all, where it has nothing below the heading. */
+void table_make_optional(struct table *table, size_t column);
+
 OUTPUT_PRINTF(3, 4) void table_cell(struct table *table, enum tone tone, const char *format, ...);
 void table_print_and_free(struct table *table);
 

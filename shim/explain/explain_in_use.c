@@ -51,6 +51,16 @@ static void write_process(struct line *line, const char *program, int pid)
     line_text(line, "]");
 }
 
+/* " (/srv/app/manage.py)" */
+static void write_script(struct line *line, const char *script)
+{
+    if (script[0] != '\0') {
+        line_text(line, " (");
+        line_escaped(line, script, strlen(script));
+        line_text(line, ")");
+    }
+}
+
 /* Those with a name of their own first: they are whom nobody thinks of. */
 static void write_sharers(struct line *line, const struct owner *owner)
 {
@@ -68,7 +78,7 @@ static void write_sharers(struct line *line, const struct owner *owner)
     }
 }
 
-/* nginx[811]; sleep[44] and tail[45] */
+/* nginx[811]; python3[44] (server.py) and tail[45] */
 void explain_owner(struct line *line, const struct holder *holder)
 {
     static const char *const unknown[] = {
@@ -99,6 +109,7 @@ void explain_owner(struct line *line, const struct holder *holder)
         line_text(line, "this very process");
     } else {
         write_process(line, owner->program, owner->pid);
+        write_script(line, owner->script);
     }
     write_sharers(line, owner);
 }

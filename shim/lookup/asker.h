@@ -8,7 +8,6 @@
 #define LIBREUSE_ASKER_H
 
 #include "guest/address.h"
-#include "in6_list.h"
 #include "listed.h"
 
 #include <stdbool.h>
@@ -16,6 +15,15 @@
 enum fact { FACT_UNKNOWN, FACT_NO, FACT_YES };
 
 enum { LABEL_SIZE = 64 };
+
+/* IFA_F_ of <linux/if_addr.h>, whose other names collide with those of the C library. */
+enum { IN6_TENTATIVE = 0x40, IN6_IS_DUPLICATE = 0x08 };
+
+/* An IPv6 address as /proc/net/if_inet6 lists it; `index` is 0 where the host has not got it. */
+struct in6_listed {
+    unsigned int index; /* of its network device */
+    unsigned int flags;
+};
 
 struct asker {
     int domain;           /* of the socket: AF_INET, ...; AF_UNSPEC: not known */

@@ -7,6 +7,8 @@
 #ifndef LIBREUSE_OWNER_H
 #define LIBREUSE_OWNER_H
 
+#include "script.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,6 +43,7 @@ struct owner {
     int fd;
     bool this_process;
     char program[PROGRAM_SIZE]; /* comm, NUL-terminated; empty where it could not be read */
+    char script[SCRIPT_SIZE];   /* what it runs, if it is an interpreter; empty where it is none */
     unsigned int sharers;       /* how many more processes have the socket, as far as is known... */
     unsigned int named_count;   /* ...of which these have names of their own */
     struct sharer named[SHARERS_NAMED];

@@ -11,6 +11,10 @@
 /* Copies the program's name. Call it once, when the library is loaded. */
 void format_prepare(void);
 
+/* The program and the number of its process. */
+void format_program(struct line *line, const struct event *event);
+void format_pid(struct line *line, const struct event *event);
+
 /* libreuse: PROGRAM[PID]: EVENT: ... */
 void format_text(struct line *line, const struct event *event);
 

@@ -196,26 +196,37 @@ Test(documents, carry_the_name_and_the_version)
 
 /* The quoted word that a call of json_...() names its member with, in the sources of the command.
  */
-Test(documents, describe_every_key_of_json)
+/* Each word that a command prints must stand in the reference as `WORD`. */
+static void expect_words_of(const char *script, unsigned int least)
 {
     const char *reference = read_document(SOURCE_FOLDER "/docs/reference.md");
-    struct process keys = call(
-        0,
-        (struct program){.path = "/bin/sh",
-                         .arguments = {"-c", "grep -hoE '(json_[a-z_]+|sentences_json)\\([^\";]*, "
-                                             "\"[a-z][a-z_0-9]*\"' " SOURCE_FOLDER "/cli/*/*.c |"
-                                             " grep -v json_option |"
-                                             " sed 's/.*\"\\(.*\\)\"/\\1/' | sort -u"}});
+    struct process words =
+        call(0, (struct program){.path = "/bin/sh", .arguments = {"-c", script}});
     unsigned int count = 0;
-    char *rest = output_of(&keys);
-    for (char *key; (key = strsep(&rest, "\n")) != NULL;) {
-        if (key[0] != '\0') {
+    char *rest = output_of(&words);
+    for (char *word; (word = strsep(&rest, "\n")) != NULL;) {
+        if (word[0] != '\0') {
             char *quoted;
-            cr_assert_geq(asprintf(&quoted, "%s`", key), 0);
+            cr_assert_geq(asprintf(&quoted, "%s`", word), 0);
             expect_option("reference.md", reference, "`", quoted);
             free(quoted);
             count++;
         }
     }
-    cr_assert_gt(count, 50, "only %u keys were found", count);
+    cr_assert_gt(count, least, "only %u were found", count);
+}
+
+Test(documents, describe_every_key_of_json)
+{
+    expect_words_of(
+        "grep -hoE '(json_[a-z_]+|sentences_json)\\([^\";]*, \"[a-z][a-z_0-9]*\"' " SOURCE_FOLDER
+        "/cli/*/*.c | grep -v json_option | sed 's/.*\"\\(.*\\)\"/\\1/' | sort -u",
+        50);
+}
+
+Test(documents, describe_every_fact_of_a_report)
+{
+    expect_words_of("sed -n '/^const struct field/,/^}/p' " SOURCE_FOLDER
+                    "/shim/report/fields.c | grep -o '\"[A-Za-z_]*\"' | tr -d '\"'",
+                    50);
 }

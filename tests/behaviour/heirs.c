@@ -37,20 +37,25 @@ static char *const sleep_long[] = {"sleep", "1000", NULL};
 static char *const tail_nothing[] = {"tail", "-f", "/dev/null", NULL};
 
 /* Starts a program that cannot accept connections, and gives it the listener. */
-static pid_t start_helper(char *const arguments[], int listener)
+static pid_t start_as(const char *program, char *const arguments[], int listener)
 {
     const pid_t parent = getpid();
     const pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() == parent && dup2(listener, 70) == 70) {
-            execvp(arguments[0], arguments);
+            execvp(program, arguments);
         }
         _exit(127);
     }
     char *comm = path_in(path_in("/proc", text_of(child)), "comm");
-    EVENTUALLY(strncmp(file_content(comm), arguments[0], strlen(arguments[0])) == 0);
+    EVENTUALLY(strncmp(file_content(comm), program, strlen(program)) == 0);
     return child;
+}
+
+static pid_t start_helper(char *const arguments[], int listener)
+{
+    return start_as(arguments[0], arguments, listener);
 }
 
 /* This process is the server, and a good one but for the helper. */
@@ -117,6 +122,29 @@ Test(heirs, are_all_named_when_the_port_is_held)
     expect_said(&why, words);
     EXPECT_LINE(&why, "LISTEN", text_of(sleeping), "sleep", "70");
     EXPECT_LINE(&why, text_of(waiting), "tail", "70");
+}
+
+/* "python3" alone does not say which of two servers has the port. */
+Test(heirs, that_are_interpreters_are_told_by_what_they_run)
+{
+    static char *const as_python[] = {"/usr/bin/python3", "-f", "/dev/null", NULL};
+    const int fd = serve();
+    const pid_t helper = start_as("tail", as_python, fd);
+    close(fd);
+    struct host host = start_host(WITH_SHIM);
+    EXPECT_ERROR(host_bind(&host, host_tcp_socket(&host), "127.0.0.1:9999"), EADDRINUSE);
+    char words[128];
+    snprintf(words, sizeof words,
+             "held by tail[%d] (/dev/null) listening on 127.0.0.1:9999 (fd 70)", (int)helper);
+    expect_words(expect_report(&host.process, "bind-failed: 127.0.0.1:9999: EADDRINUSE: "), words);
+    struct process why = LIBREUSE(1, "why", "9999");
+    expect_said(&why, words);
+    EXPECT_LINE(&why, "STATE", "RUNS");
+    EXPECT_LINE(&why, "LISTEN", text_of(helper), "tail", " /dev/null");
+    struct process audit = LIBREUSE(1, "audit");
+    EXPECT_LINE(&audit, text_of(helper), "tail ", " /dev/null ", "next restart fails");
+    struct process json = LIBREUSE(1, "audit", "--json");
+    expect_said(&json, "\"runs\": \"/dev/null\"");
 }
 
 Test(heirs, are_counted_where_they_are_many)

@@ -6,6 +6,7 @@
 #include "fuzz.h"
 
 #include "json.h"
+#include "lookup/asker.h"
 #include "report/date.h"
 #include "report/format.h"
 
@@ -23,6 +24,7 @@ struct facts {
     struct address address;
     struct address listens_on;
     struct holders holders;
+    struct asker asker;
     struct complaint complaint;
     struct log_failure log;
     struct event event;
@@ -65,18 +67,41 @@ static void read_holders(struct input *input, struct holders *holders)
     if (input_below(input, 2) == 1) {
         read_internet_address(input, &named->peer);
     }
-    named->device = input_below(input, 3) == 0 ? DEVICE_UNKNOWN : input_below(input, 100);
+    input_bytes(input, named->device, sizeof named->device - 1);
     named->timed = input_below(input, 2) == 1;
     input_bytes(input, &named->remaining_ms, sizeof named->remaining_ms);
     input_bytes(input, &named->inode, sizeof named->inode);
     input_bytes(input, &named->uid, sizeof named->uid);
-    named->owner.search = (enum owner_search)input_below(input, OWNER_NO_PROC + 1);
+    named->owner.search = (enum owner_search)input_below(input, OWNER_REFUSED + 1);
     named->owner.pid = (int)input_below(input, INT32_MAX);
     named->owner.fd = (int)input_below(input, INT32_MAX);
     named->owner.this_process = input_below(input, 2) == 1;
     input_bytes(input, named->owner.program, sizeof named->owner.program - 1);
+    input_bytes(input, named->owner.script, sizeof named->owner.script - 1);
+    named->owner.sharers = input_below(input, 1000);
+    named->owner.named_count = input_below(input, SHARERS_NAMED + 1);
+    named->owner.sharers += named->owner.named_count;
+    for (size_t i = 0; i < SHARERS_NAMED; i++) {
+        struct sharer *const sharer = &named->owner.named[i];
+        sharer->pid = (int)input_below(input, INT32_MAX);
+        input_bytes(input, sharer->program, sizeof sharer->program - 1);
+    }
     holders->local_ports.first = input_below(input, 65536);
     holders->local_ports.last = input_below(input, 65536);
+}
+
+static void read_asker(struct input *input, struct asker *asker)
+{
+    asker->domain = (int)input_below(input, 64);
+    read_internet_address(input, &asker->bound);
+    input_bytes(input, asker->device, sizeof asker->device - 1);
+    asker->may_bind_low_ports = (enum fact)input_below(input, FACT_YES + 1);
+    asker->first_free_port = input_below(input, 65536);
+    asker->asked.index = input_below(input, 3);
+    asker->asked.flags = input_below(input, 256);
+    input_bytes(input, asker->asked_device, sizeof asker->asked_device - 1);
+    asker->is_filtered = (enum fact)input_below(input, FACT_YES + 1);
+    input_bytes(input, asker->label, sizeof asker->label - 1);
 }
 
 static bool needs_holders(const struct event *event)
@@ -127,6 +152,8 @@ static void read_facts(struct input *input, struct facts *facts)
     if (may_have_holders && input_below(input, 4) != 0) {
         event->holders = &facts->holders;
     }
+    read_asker(input, &facts->asker);
+    event->asker = &facts->asker;
     facts->complaint.variable = words[input_below(input, WORDS)];
     facts->complaint.expected = words[input_below(input, WORDS)];
     facts->complaint.in_use = words[input_below(input, WORDS)];
