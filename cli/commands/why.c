@@ -12,7 +12,8 @@
 #include "sockets/target.h"
 #include "sockets/trial.h"
 #include "terminal/output.h"
-#include "unit/socket_unit.h"
+#include "terminal/text.h"
+#include "unit/port_survey.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,12 +26,13 @@
 #include <unistd.h>
 
 static const char help[] =
-    "Usage: libreuse why [--udp] [--wait] [--json] [ADDRESS:]PORT\n"
+    "Usage: libreuse why [--udp] [--wait] [--json] [ADDRESS:]PORT|PATH\n"
     "\n"
     "Tries whether bind() of this port would work now in this network namespace,\n"
     "without and with SO_REUSEADDR; says who holds it, when it will be free, and what\n"
     "to do. ADDRESS is an IPv4 address, an IPv6 address in brackets, or *; without\n"
     "it, 0.0.0.0 and [::] are tried. PORT may be a service's name; udp/PORT is UDP.\n"
+    "PATH is an AF_UNIX socket's, or @NAME: nothing is tried, its file is looked at.\n"
     "\n"
     "      --udp      a UDP port\n"
     "      --wait     wait until it is free, with a countdown on a terminal\n"
@@ -133,119 +135,6 @@ static void say_trial(const struct trials *trials, size_t number, bool is_tcp)
     free(address);
 }
 
-/* The listeners of programs that had asked for this port, as libreuse.so in them knows. */
-static size_t count_lost(const struct survey *survey, unsigned int port)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < survey->count; i++) {
-        const struct finding *finding = &survey->findings[i];
-        count += finding->has_lost && address_port(&finding->loss.asked) == port;
-    }
-    return count;
-}
-
-static void say_lost(const struct survey *survey, unsigned int port)
-{
-    for (size_t i = 0; i < survey->count; i++) {
-        const struct finding *finding = &survey->findings[i];
-        if (!finding->has_lost || address_port(&finding->loss.asked) != port) {
-            continue;
-        }
-        char *address = sockets_local_text(&finding->entry);
-        char *lost = loss_text(&finding->loss);
-        char *program = output_printable(finding->program);
-        output_text(TONE_BAD, "%s[%d] %s, listens on %s\n", program, finding->user.pid, lost,
-                    address);
-        free(program);
-        free(lost);
-        free(address);
-    }
-}
-
-static void json_lost(const struct survey *survey, unsigned int port, struct json *json)
-{
-    json_open_array(json, "lost_by");
-    for (size_t i = 0; i < survey->count; i++) {
-        const struct finding *finding = &survey->findings[i];
-        if (!finding->has_lost || address_port(&finding->loss.asked) != port) {
-            continue;
-        }
-        json_open_object(json, NULL);
-        json_number(json, "pid", finding->user.pid);
-        json_string(json, "program", finding->program);
-        sockets_json_local(json, "listens_on", &finding->entry);
-        loss_json(&finding->loss, json, "lost");
-        json_close(json);
-    }
-    json_close(json);
-}
-
-/* A holder that libreuse guard sees to: to stop it is safe. */
-static bool is_guarded_here(const struct finding *finding, unsigned int port)
-{
-    return finding->is_guarded && finding->reuse_address == 1 && finding->entry.facts.port == port;
-}
-
-static void say_guarded(const struct survey *survey, unsigned int port)
-{
-    for (size_t i = 0; i < survey->count; i++) {
-        const struct finding *finding = &survey->findings[i];
-        if (is_guarded_here(finding, port)) {
-            char *program = output_printable(finding->program);
-            output_text(TONE_GOOD, "%s[%d] is under libreuse guard: its next start gets the port\n",
-                        program, finding->user.pid);
-            free(program);
-        }
-    }
-}
-
-static void json_guarded(const struct survey *survey, unsigned int port, struct json *json)
-{
-    json_open_array(json, "guarded");
-    for (size_t i = 0; i < survey->count; i++) {
-        if (is_guarded_here(&survey->findings[i], port)) {
-            json_number(json, NULL, survey->findings[i].user.pid);
-        }
-    }
-    json_close(json);
-}
-
-/* The socket unit that a listener of systemd on this port is for; NULL. The caller frees it. */
-static char *unit_of(const struct finding *finding, unsigned int port)
-{
-    if (!finding->is_managers || finding->entry.facts.port != port) {
-        return NULL;
-    }
-    char *address = sockets_local_text(&finding->entry);
-    char *unit = socket_unit_of(address);
-    free(address);
-    return unit;
-}
-
-static void say_units(const struct survey *survey, unsigned int port)
-{
-    for (size_t i = 0; i < survey->count; i++) {
-        char *unit = unit_of(&survey->findings[i], port);
-        if (unit != NULL) {
-            output_text(TONE_PLAIN, "systemd listens for %s: systemctl status %s\n", unit, unit);
-        }
-        free(unit);
-    }
-}
-
-static void json_units(const struct survey *survey, unsigned int port, struct json *json)
-{
-    json_open_array(json, "socket_units");
-    for (size_t i = 0; i < survey->count; i++) {
-        char *unit = unit_of(&survey->findings[i], port);
-        if (unit != NULL) {
-            json_string(json, NULL, unit);
-        }
-        free(unit);
-    }
-    json_close(json);
-}
-
 static void show_text(const struct trial_target *target, const struct trials *trials,
                       const struct survey *survey)
 {
@@ -254,15 +143,15 @@ static void show_text(const struct trial_target *target, const struct trials *tr
     for (size_t i = 0; i < trials->count; i++) {
         say_trial(trials, i, target->protocol == IPPROTO_TCP);
     }
-    say_lost(survey, target->port);
-    if (trials_status(target, trials) == STATUS_FINE) {
+    const bool is_free = trials_status(target, trials) == STATUS_FINE;
+    port_survey_show_lost(survey, target->port, is_free && target->protocol == IPPROTO_TCP);
+    if (is_free) {
         return;
     }
     struct port_sockets port;
     port_sockets_list(target, trials, &port);
     port_sockets_show(&port);
-    say_guarded(survey, target->port);
-    say_units(survey, target->port);
+    port_survey_show_holders(survey, target->port);
     if (port_sockets_have_unknown(&port)) {
         output_text(TONE_WARNING, "?: %s\n", processes_why_unknown(&port.processes));
     }
@@ -310,9 +199,7 @@ static void show_json(const struct trial_target *target, const struct trials *tr
     }
     json_close(&json);
     port_sockets_json(&port, &json);
-    json_lost(survey, target->port, &json);
-    json_guarded(survey, target->port, &json);
-    json_units(survey, target->port, &json);
+    port_survey_json(survey, target->port, &json);
     json_close(&json);
     port_sockets_free(&port);
 }
@@ -374,7 +261,7 @@ static int why(const struct trial_target *target, bool wait, bool json)
         survey_make(&survey);
     }
     int status = trials_status(target, &trials);
-    if (status == STATUS_FINE && !wait && count_lost(&survey, target->port) > 0) {
+    if (status == STATUS_FINE && !wait && port_survey_count_lost(&survey, target->port) > 0) {
         status = STATUS_FOUND; /* whoever waits for the port only wants to know that it is free */
     }
     if (json) {
@@ -385,6 +272,53 @@ static int why(const struct trial_target *target, bool wait, bool json)
     survey_free(&survey);
     trials_free(&trials);
     return status;
+}
+
+static void show_unix_json(const struct unix_trial *trial, const char *name)
+{
+    struct json json = {0};
+    char *error = error_text(trial->error);
+    const struct holder *named = &trial->holders.named;
+    const bool has_owner = trial->holders.total > 0 && named->owner.search == OWNER_FOUND;
+    json_open_object(&json, NULL);
+    json_string(&json, "path", name);
+    json_boolean(&json, "free", trial->error == 0);
+    json_string(&json, "bind", trial->error == 0 ? "works" : error);
+    json_number(&json, "holders", trial->holders.total);
+    json_string(&json, "message", trial->sentence);
+    json_string(&json, "program", has_owner ? named->owner.program : NULL);
+    if (has_owner) {
+        json_number(&json, "pid", named->owner.pid);
+        json_number(&json, "fd", named->owner.fd);
+        json_number(&json, "processes", named->owner.sharers + 1);
+    } else {
+        json_null(&json, "pid");
+        json_null(&json, "fd");
+        json_null(&json, "processes");
+    }
+    json_close(&json);
+    free(error);
+}
+
+/* The path of an AF_UNIX socket, or its name. */
+static int why_unix(const struct address *address, const char *name, bool json)
+{
+    struct unix_trial trial;
+    unix_trial_make(&trial, address);
+    if (json) {
+        show_unix_json(&trial, name);
+    } else if (trial.error == 0) {
+        output_text(TONE_GOOD, "%s: free\n", name);
+    } else {
+        output_text(TONE_PLAIN, "%s\n", trial.sentence);
+        if (trial.holders.file == FILE_LEFT_OVER) {
+            char *word = text_shell_word(name);
+            output_text(TONE_PLAIN, "run: rm %s\n", word);
+            free(word);
+        }
+    }
+    free(trial.sentence);
+    return trial.error == 0 ? STATUS_FINE : STATUS_FOUND;
 }
 
 int why_command(int argc, char **argv)
@@ -414,8 +348,18 @@ int why_command(int argc, char **argv)
         }
     }
     if (argc - optind != 1) {
-        output_error("why: expected one [ADDRESS:]PORT");
+        output_error("why: expected one [ADDRESS:]PORT, or PATH");
         return command_usage("why");
+    }
+    if (target_unix(argv[optind], &target.address)) {
+        if (target.address.length == 0) {
+            return command_usage("why");
+        }
+        if (wait || target.protocol == IPPROTO_UDP) {
+            output_error("why: %s: --wait and --udp are for ports", argv[optind]);
+            return command_usage("why");
+        }
+        return why_unix(&target.address, argv[optind], json);
     }
     if (!target_socket(argv[optind], &target.address, &target.port, &target.protocol)) {
         return command_usage("why");

@@ -1,6 +1,7 @@
 #include "target.h"
 
 #include "terminal/output.h"
+#include "terminal/text.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -202,4 +203,30 @@ bool target_socket(const char *text, struct address *address, unsigned int *port
         read_target(copy, *protocol == IPPROTO_UDP ? "udp" : "tcp", address, port);
     free(copy);
     return understood;
+}
+
+bool target_unix(const char *text, struct address *address)
+{
+    const size_t length = strlen(text);
+    const bool is_abstract = text[0] == '@';
+    *address = (struct address){0};
+    if (!is_abstract && strchr(text, '/') == NULL) {
+        return false;
+    }
+    if (!is_abstract && (starts_with(text, "tcp/") || starts_with(text, "udp/") ||
+                         ends_with(text, "/tcp") || ends_with(text, "/udp"))) {
+        return false; /* a port, as people paste it */
+    }
+    if (length >= sizeof address->as.un.sun_path) {
+        output_error("%s: the path of a socket has at most %zu bytes, and this one %zu", text,
+                     sizeof address->as.un.sun_path - 1, length);
+        return true;
+    }
+    address->as.un.sun_family = AF_UNIX;
+    memcpy(address->as.un.sun_path, text, length + 1);
+    address->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + !is_abstract);
+    if (is_abstract) {
+        address->as.un.sun_path[0] = '\0';
+    }
+    return true;
 }

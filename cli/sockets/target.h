@@ -25,4 +25,10 @@ bool target_port_or_pid(const char *text, unsigned int *port, int *pid);
  */
 bool target_socket(const char *text, struct address *address, unsigned int *port, int *protocol);
 
+/*
+ * Whether it is the path of an AF_UNIX socket, with a slash in it, or "@NAME" of the abstract
+ * space, as ss(8) shows it. Too long a path is said, and leaves `address` unknown.
+ */
+bool target_unix(const char *text, struct address *address);
+
 #endif

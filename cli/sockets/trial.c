@@ -8,9 +8,12 @@
 #include "terminal/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static int new_socket(const struct trial_target *target, const struct address *address)
@@ -172,6 +175,56 @@ void trials_explain(const struct trial_target *target, struct trials *trials)
         }
         explain(target, trial);
     }
+}
+
+/* What bind() would say of a path where there is no file: of the folder in which it makes one. */
+static int folder_error(const char *path)
+{
+    char *folder = output_format("%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL) {
+        slash[slash == folder ? 1 : 0] = '\0';
+    }
+    struct stat file;
+    const char *name = slash != NULL ? folder : ".";
+    int error = stat(name, &file) != 0 ? errno : 0;
+    if (error == 0 && !S_ISDIR(file.st_mode)) {
+        error = ENOTDIR;
+    } else if (error == 0 && faccessat(AT_FDCWD, name, W_OK | X_OK, AT_EACCESS) != 0) {
+        error = errno;
+    }
+    free(folder);
+    return error;
+}
+
+void unix_trial_make(struct unix_trial *trial, const struct address *asked)
+{
+    const char *path = asked->as.un.sun_path;
+    struct stat file;
+    *trial = (struct unix_trial){.asked = *asked};
+    const struct holders_question question = {.name = &trial->asked};
+    holders_find(&question, &trial->holders);
+    if (path[0] == '\0') {
+        trial->error = trial->holders.total > 0 ? EADDRINUSE : 0;
+    } else if (lstat(path, &file) == 0) {
+        trial->error = EADDRINUSE;
+    } else {
+        trial->error = errno == ENOENT ? folder_error(path) : errno;
+    }
+    if (trial->error == 0) {
+        return;
+    }
+    if (trial->holders.total > 0) {
+        find_owner(&trial->holders.named);
+    }
+    const struct event event = {.kind = EVENT_BIND_FAILED,
+                                .fd = -1,
+                                .is_trial = true,
+                                .error = trial->error,
+                                .rescue = RESCUE_NOT_TCP,
+                                .address = &trial->asked,
+                                .holders = trial->error == EADDRINUSE ? &trial->holders : NULL};
+    trial->sentence = event_text(&event, explain_event);
 }
 
 void trials_free(struct trials *trials)

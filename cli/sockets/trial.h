@@ -47,6 +47,17 @@ void trials_explain(const struct trial_target *target, struct trials *trials);
 
 void trials_free(struct trials *trials);
 
+/* An AF_UNIX name or path. It is not tried: bind() would leave the file. */
+struct unix_trial {
+    struct address asked;
+    int error; /* the errno that bind() would have, 0 */
+    struct holders holders;
+    char *sentence; /* as of a trial */
+};
+
+/* The caller frees the sentence. */
+void unix_trial_make(struct unix_trial *trial, const struct address *asked);
+
 /* A host without IPv6 is no reason to say that [::] is held, when nobody has asked for it. */
 bool trial_counts(const struct trial_target *target, const struct trial *trial);
 

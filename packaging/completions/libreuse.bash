@@ -145,6 +145,7 @@ _libreuse() {
     check:-*) _libreuse_words "--json $common" "$current" ;;
     check:[0-9]*) _libreuse_words "$(_libreuse_pids)" "$current" ;;
     check:*) mapfile -t COMPREPLY < <(compgen -c -f -- "$current") ;;
+    why:*/*) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     why:-*) _libreuse_words "--udp --wait --json $common" "$current" ;;
     why:*) _libreuse_words "$(_libreuse_ports 0A; _libreuse_ports 06)" "$current" ;;
     help:*) _libreuse_words "run check why audit watch arm free guard enable disable status" "$current" ;;

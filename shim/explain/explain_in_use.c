@@ -291,6 +291,9 @@ static void explain_unix(struct line *line, const struct event *event)
                            "to it, and it can be removed",
         [FILE_UNSURE] = "there is a socket's file already; whether a socket is bound to it may not "
                         "be found out from here",
+        [FILE_SYMLINK] = "it is a symbolic link, which bind() does not follow: remove it, or bind "
+                         "the path that it leads to",
+        [FILE_FOLDER] = "it is a folder: choose the path of a file in it",
         [FILE_NO_SOCKET] = "there is a file already, and it is not a socket: choose another path",
         [FILE_UNREACHABLE] = "there was a file, which cannot be looked at or is gone by now",
     };

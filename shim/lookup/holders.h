@@ -51,6 +51,8 @@ enum holders_file {
     FILE_IN_USE,      /* a socket's file, and a socket is bound to it, in whichever namespace */
     FILE_LEFT_OVER,   /* a socket's file, and the socket is gone: it can be removed */
     FILE_UNSURE,      /* a socket's file that may not be tried */
+    FILE_SYMLINK,     /* a symbolic link, to whatever */
+    FILE_FOLDER,      /* a directory */
     FILE_NO_SOCKET,   /* something else */
     FILE_UNREACHABLE, /* it cannot be looked at, or is gone by now */
 };

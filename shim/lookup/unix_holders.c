@@ -69,6 +69,9 @@ static enum holders_file look_at_file(struct wanted *wanted)
     if (!kernel_file_at(path, &file)) {
         return FILE_UNREACHABLE;
     }
+    if (S_ISLNK(file.mode) || S_ISDIR(file.mode)) {
+        return S_ISLNK(file.mode) ? FILE_SYMLINK : FILE_FOLDER;
+    }
     if (!S_ISSOCK(file.mode)) {
         return FILE_NO_SOCKET;
     }

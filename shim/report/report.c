@@ -201,11 +201,8 @@ static bool is_own_other_family(const struct holders *holders, const struct addr
            holders->named.local.as.any.sa_family != asked->as.any.sa_family;
 }
 
-/*
- * Who holds the address; NULL where that is not to be looked up. In a function of its own, so that
- * the look-up's stack and that of the record do not add up.
- */
-__attribute__((noinline)) static const struct holders *look_up(int fd, const struct address *asked,
+/* In a function of its own, so that the look-up's stack and that of the record do not add up. */
+__attribute__((noinline)) const struct holders *report_look_up(int fd, const struct address *asked,
                                                                struct holders *holders)
 {
     if (!config_explain()) {
@@ -233,7 +230,7 @@ void report_bind_failed(int fd, const struct address *asked, int error, enum res
     if (is_wanted(&event)) {
         struct holders holders;
         const bool held = error == EADDRINUSE && !address_is_any_port(asked);
-        event.holders = held ? look_up(fd, asked, &holders) : NULL;
+        event.holders = held ? report_look_up(fd, asked, &holders) : NULL;
         event.is_expected = held && is_own_other_family(event.holders, asked);
         if (event_level_of(&event) <= config_level()) {
             report(&event);
@@ -241,17 +238,17 @@ void report_bind_failed(int fd, const struct address *asked, int error, enum res
     }
 }
 
-void report_waiting(int fd, const struct address *asked, enum rescue rescue)
+void report_waiting(int fd, const struct address *asked, enum rescue rescue,
+                    const struct holders *holders)
 {
     struct event event = {.kind = EVENT_WAITING,
                           .fd = fd,
                           .error = EADDRINUSE,
                           .rescue = rescue,
                           .address = asked,
+                          .holders = holders,
                           .milliseconds = (uint64_t)config_wait() * 1000};
     if (is_wanted(&event)) {
-        struct holders holders;
-        event.holders = look_up(fd, asked, &holders);
         report(&event);
     }
 }
@@ -261,7 +258,7 @@ void report_rescued(int fd, const struct address *asked)
     struct event event = {.kind = EVENT_RESCUED, .fd = fd, .address = asked};
     if (is_wanted(&event)) {
         struct holders holders;
-        event.holders = look_up(fd, asked, &holders);
+        event.holders = report_look_up(fd, asked, &holders);
         report(&event);
     }
 }
@@ -316,7 +313,7 @@ void report_listen_failed(int fd, int error, enum rescue rescue)
     if (is_wanted_at(fd, &event, &now)) {
         struct holders holders;
         const bool held = error == EADDRINUSE && !address_is_any_port(&now);
-        event.holders = held ? look_up(fd, &now, &holders) : NULL;
+        event.holders = held ? report_look_up(fd, &now, &holders) : NULL;
         report(&event);
     }
 }

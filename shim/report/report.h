@@ -10,12 +10,20 @@
 
 #include "explain/facts.h"
 #include "guest/address.h"
+#include "lookup/holders.h"
 
 /* err: a bind() failed. */
 void report_bind_failed(int fd, const struct address *asked, int error, enum rescue rescue);
 
-/* notice: bind() waits for a port, as LIBREUSE_WAIT says. */
-void report_waiting(int fd, const struct address *asked, enum rescue rescue);
+/*
+ * Who holds the address: into `holders`, for as long as that lasts; NULL where LIBREUSE_EXPLAIN
+ * forbids to look.
+ */
+const struct holders *report_look_up(int fd, const struct address *asked, struct holders *holders);
+
+/* notice: bind() waits for a port, as LIBREUSE_WAIT says; `holders` is of report_look_up(). */
+void report_waiting(int fd, const struct address *asked, enum rescue rescue,
+                    const struct holders *holders);
 
 /* notice: a bind() succeeded because of the shim. */
 void report_rescued(int fd, const struct address *asked);

@@ -17,26 +17,6 @@ bool wait_is_wanted(enum rescue rescue)
     return config_wait() > 0 && (rescue == RESCUE_NO_USE || rescue == RESCUE_PROGRAMS_OWN);
 }
 
-/*
- * Whether waiting is in vain: a program that listens on [::] and then binds 0.0.0.0 has itself in
- * the way, and would wait for what it does only after bind() has returned.
- */
-__attribute__((noinline)) static bool is_own_listener(int fd, const struct address *asked)
-{
-    struct holders_question question;
-    struct holders holders;
-    if (!config_explain()) {
-        return false;
-    }
-    holders_ask(&question, fd, asked);
-    holders_find(&question, &holders);
-    if (holders.total == 0 || holders.named.state != STATE_LISTEN) {
-        return false;
-    }
-    holders_find_owner(&holders);
-    return holders.named.owner.search == OWNER_FOUND && holders.named.owner.this_process;
-}
-
 /* False where a signal handler has run meanwhile. */
 static bool sleep_until(int64_t time, const struct kernel_signals *mask)
 {
@@ -49,17 +29,43 @@ static bool sleep_until(int64_t time, const struct kernel_signals *mask)
 }
 
 /* TIME_WAIT ends when the kernel says; all else is looked at again soon. */
-__attribute__((noinline)) static int64_t pause_ms(int fd, const struct address *asked)
+static int64_t pause_for(const struct holders *holders)
+{
+    if (holders->total == 0 || holders->total != holders->count[STATE_TIME_WAIT]) {
+        return USUAL_MS;
+    }
+    const int64_t until_free = (int64_t)holders->time_wait_ms + SHORTEST_MS;
+    return until_free < LONGEST_MS ? until_free : LONGEST_MS;
+}
+
+__attribute__((noinline)) static int64_t next_pause(int fd, const struct address *asked)
 {
     struct holders_question question;
     struct holders holders;
-    holders_ask(&question, fd, asked);
-    holders_find(&question, &holders);
-    if (holders.total == 0 || holders.total != holders.count[STATE_TIME_WAIT]) {
+    if (!config_explain()) {
         return USUAL_MS;
     }
-    const int64_t until_free = (int64_t)holders.time_wait_ms + SHORTEST_MS;
-    return until_free < LONGEST_MS ? until_free : LONGEST_MS;
+    holders_ask(&question, fd, asked);
+    holders_find(&question, &holders);
+    return pause_for(&holders);
+}
+
+/*
+ * Says that bind() waits, and for how long until the next try. Negative where waiting is in vain: a
+ * program that listens on [::] and then binds 0.0.0.0 has itself in the way, and would wait for
+ * what it does only after bind() has returned.
+ */
+__attribute__((noinline)) static int64_t begin(int fd, const struct address *asked,
+                                               enum rescue rescue)
+{
+    struct holders memory;
+    const struct holders *holders = report_look_up(fd, asked, &memory);
+    if (holders != NULL && holders->total > 0 && holders->named.state == STATE_LISTEN &&
+        holders->named.owner.this_process) {
+        return -1;
+    }
+    report_waiting(fd, asked, rescue, holders);
+    return holders != NULL ? pause_for(holders) : USUAL_MS;
 }
 
 /* With signals held; `mask` is the one to sleep with. */
@@ -68,13 +74,9 @@ static bool wait_with_signals_held(int fd, const struct sockaddr *addr, socklen_
                                    const struct kernel_signals *mask)
 {
     const int64_t end = kernel_milliseconds() + (int64_t)config_wait() * 1000;
-    if (is_own_listener(fd, asked)) {
-        return false;
-    }
-    report_waiting(fd, asked, *rescue);
-    for (int64_t now; (now = kernel_milliseconds()) < end && now != 0;) {
-        const int64_t wanted = config_explain() ? pause_ms(fd, asked) : USUAL_MS;
-        if (!sleep_until(wanted < end - now ? now + wanted : end, mask)) {
+    int64_t pause = begin(fd, asked, *rescue);
+    for (int64_t now; pause > 0 && (now = kernel_milliseconds()) < end && now != 0;) {
+        if (!sleep_until(pause < end - now ? now + pause : end, mask)) {
             return false;
         }
         if (next_bind(fd, addr, len) == 0) {
@@ -90,6 +92,7 @@ static bool wait_with_signals_held(int fd, const struct sockaddr *addr, socklen_
             return true;
         }
         failures_remember(fd, asked, EADDRINUSE);
+        pause = next_pause(fd, asked);
     }
     return false;
 }

@@ -275,6 +275,21 @@ Test(command_why, a_free_port_names_the_program_that_has_lost_it)
     LIBREUSE(0, "why", "9999");
 }
 
+/* At three in the morning TIME_WAIT is over, and the server runs on, somewhere else. */
+Test(command_why, a_free_port_names_those_that_may_have_lost_it)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    host_serve(&holder, "0.0.0.0:9999");
+    struct host server = start_host(WITHOUT_SHIM);
+    char listens_on[96];
+    snprintf(listens_on, sizeof listens_on, "obedient_host[%d] on 0.0.0.0:%u; if 9999 was theirs",
+             (int)server.process.pid, host_lose_port(&server, "0.0.0.0:9999"));
+    end_by_signal(&holder.process, SIGKILL);
+    struct process why = LIBREUSE(0, "why", "9999");
+    expect_said(&why, "0.0.0.0:9999: free, and nobody listens on it\n");
+    expect_said(&why, listens_on);
+}
+
 Test(command_why, wait_ends_when_the_port_is_free)
 {
     struct host server = start_host(WITHOUT_SHIM);

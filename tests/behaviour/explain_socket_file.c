@@ -3,6 +3,7 @@
  */
 #include "host.h"
 #include "in_use.h"
+#include "invoke.h"
 #include "namespace.h"
 #include "reports.h"
 
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void enter_private_network_and_folder(void)
@@ -127,6 +129,43 @@ Test(socket_file, that_is_a_regular_file_is_none)
     const char *rest = refused_socket_file("/mnt/socket");
     expect_words(rest, "not a socket");
     expect_no_words(rest, "leftover");
+}
+
+Test(socket_file, that_is_a_symbolic_link_or_a_folder_is_called_so)
+{
+    cr_assert_eq(symlink("/mnt/other", "/mnt/socket"), 0);
+    expect_words(refused_socket_file("/mnt/socket"), "symbolic link, which bind() does not follow");
+    cr_assert_eq(unlink("/mnt/socket"), 0);
+    cr_assert_eq(mkdir("/mnt/socket", 0755), 0);
+    expect_words(refused_socket_file("/mnt/socket"), "it is a folder");
+}
+
+/* libreuse why of a path: what the library would say, without trying. */
+Test(socket_file, is_explained_by_the_command)
+{
+    struct process why = LIBREUSE(0, "why", "/mnt/socket");
+    expect_said(&why, "/mnt/socket: free\n");
+    cr_assert_neq(access("/mnt/socket", F_OK), 0, "why has made it");
+
+    struct host server = start_host(WITHOUT_SHIM);
+    int fd = bound_file(&server, SOCK_STREAM, "/mnt/socket");
+    EXPECT_SUCCESS(host_listen(&server, fd));
+    why = LIBREUSE(1, "why", "/mnt/socket");
+    EXPECT_LINE(&why, "/mnt/socket: EADDRINUSE: held by obedient_host[",
+                text_of(server.process.pid), "which listens on it");
+    why = LIBREUSE(1, "why", "--json", "/mnt/socket");
+    expect_said(&why, "\"free\": false");
+    expect_said(&why, text_of(server.process.pid));
+
+    end_by_signal(&server.process, SIGKILL);
+    why = LIBREUSE(1, "why", "/mnt/socket");
+    expect_said(&why, "is a leftover of a process that has ended");
+    expect_said(&why, "run: rm /mnt/socket\n");
+    why = LIBREUSE(1, "why", "/mnt/nowhere/socket");
+    expect_said(&why, "ENOENT");
+    why = LIBREUSE(0, "why", "@nobody's");
+    expect_said(&why, "@nobody's: free\n");
+    LIBREUSE(2, "why", "--wait", "/mnt/socket");
 }
 
 Test(socket_file, without_netlink_is_not_taken_for_a_leftover_for_certain)

@@ -9,6 +9,7 @@
 #include "reports.h"
 #include "skip.h"
 #include "sockets.h"
+#include "syscalls.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -138,6 +139,28 @@ Test(waiting, lasts_until_a_listener_goes)
     expect_words(rest, "600 s");
     expect_words(rest, who);
     expect_words(rest, "listening on 127.0.0.1:9999");
+    end_by_signal(&holder.process, SIGKILL);
+    expect_bound(&host, fd, "127.0.0.1:9999");
+}
+
+/* One look-up tells whether to wait, what to say and how long to sleep: a list for each family. */
+Test(waiting, looks_up_once_before_it_sleeps)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    host_serve(&holder, "127.0.0.1:9999");
+    struct host host = host_with(LONG);
+    const int fd = host_tcp_socket(&host);
+    begin_trace(host.process.pid);
+    host_begin_bind(&host, fd, "0.0.0.0:9999");
+    run_to_first_call(host.process.pid);
+    unsigned int questions = 0;
+    uint64_t number = 0;
+    while (number != SYS_ppoll) {
+        cr_assert(run_to_next_call(host.process.pid, &number), "it did not sleep");
+        questions += number == SYS_sendto;
+    }
+    let_go(host.process.pid);
+    EXPECT_VALUE(questions, 2);
     end_by_signal(&holder.process, SIGKILL);
     expect_bound(&host, fd, "127.0.0.1:9999");
 }

@@ -53,6 +53,7 @@ static const struct entry everywhere[] = {
     {"limits", "make_a_report_that_is_left_out_cost_no_look_up", NO_TRACER},
     {"limits", "that_hide_all_reports_cost_no_look_up", NO_TRACER},
     {"turn", "is_had_for_a_rescue", NO_TRACER},
+    {"waiting", "looks_up_once_before_it_sleeps", NO_TRACER},
     {"turn", "is_of_one_port", NO_TRACER},
     {"sock_diag", "a_refusal_is_told_by_its_error", NO_NETLINK},
     {"sock_diag", "a_list_without_an_end_is_incomplete", NO_NETLINK},

@@ -22,7 +22,7 @@ static const char *found(const char *arguments)
     return script;
 }
 
-#define EXPECT(arguments, script) cr_expect_str_eq(found(arguments), script, "%s", found(arguments))
+#define EXPECT(arguments, script) cr_assert_str_eq(found(arguments), script, "%s", found(arguments))
 
 Test(script, is_what_an_interpreter_runs)
 {

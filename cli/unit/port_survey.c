@@ -1,0 +1,182 @@
+#include "port_survey.h"
+
+#include "guest/address.h"
+#include "socket_unit.h"
+#include "terminal/output.h"
+
+#include <stdlib.h>
+
+/* The listeners of programs that had asked for this port, as libreuse.so in them knows. */
+size_t port_survey_count_lost(const struct survey *survey, unsigned int port)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        count += finding->has_lost && address_port(&finding->loss.asked) == port;
+    }
+    return count;
+}
+
+static void say_lost(const struct survey *survey, unsigned int port)
+{
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        if (!finding->has_lost || address_port(&finding->loss.asked) != port) {
+            continue;
+        }
+        char *address = sockets_local_text(&finding->entry);
+        char *lost = loss_text(&finding->loss);
+        char *program = output_printable(finding->program);
+        output_text(TONE_BAD, "%s[%d] %s, listens on %s\n", program, finding->user.pid, lost,
+                    address);
+        free(program);
+        free(lost);
+        free(address);
+    }
+}
+
+static void json_lost(const struct survey *survey, unsigned int port, struct json *json)
+{
+    json_open_array(json, "lost_by");
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        if (!finding->has_lost || address_port(&finding->loss.asked) != port) {
+            continue;
+        }
+        json_open_object(json, NULL);
+        json_number(json, "pid", finding->user.pid);
+        json_string(json, "program", finding->program);
+        sockets_json_local(json, "listens_on", &finding->entry);
+        loss_json(&finding->loss, json, "lost");
+        json_close(json);
+    }
+    json_close(json);
+}
+
+/* A holder that libreuse guard sees to: to stop it is safe. */
+static bool is_guarded_here(const struct finding *finding, unsigned int port)
+{
+    return finding->is_guarded && finding->reuse_address == 1 && finding->entry.facts.port == port;
+}
+
+static void say_guarded(const struct survey *survey, unsigned int port)
+{
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        if (is_guarded_here(finding, port)) {
+            char *program = output_printable(finding->program);
+            output_text(TONE_GOOD, "%s[%d] is under libreuse guard: its next start gets the port\n",
+                        program, finding->user.pid);
+            free(program);
+        }
+    }
+}
+
+static void json_guarded(const struct survey *survey, unsigned int port, struct json *json)
+{
+    json_open_array(json, "guarded");
+    for (size_t i = 0; i < survey->count; i++) {
+        if (is_guarded_here(&survey->findings[i], port)) {
+            json_number(json, NULL, survey->findings[i].user.pid);
+        }
+    }
+    json_close(json);
+}
+
+/* The socket unit that a listener of systemd on this port is for; NULL. The caller frees it. */
+static char *unit_of(const struct finding *finding, unsigned int port)
+{
+    if (!finding->is_managers || finding->entry.facts.port != port) {
+        return NULL;
+    }
+    char *address = sockets_local_text(&finding->entry);
+    char *unit = socket_unit_of(address);
+    free(address);
+    return unit;
+}
+
+static void say_units(const struct survey *survey, unsigned int port)
+{
+    for (size_t i = 0; i < survey->count; i++) {
+        char *unit = unit_of(&survey->findings[i], port);
+        if (unit != NULL) {
+            output_text(TONE_PLAIN, "systemd listens for %s: systemctl status %s\n", unit, unit);
+        }
+        free(unit);
+    }
+}
+
+static void json_units(const struct survey *survey, unsigned int port, struct json *json)
+{
+    json_open_array(json, "socket_units");
+    for (size_t i = 0; i < survey->count; i++) {
+        char *unit = unit_of(&survey->findings[i], port);
+        if (unit != NULL) {
+            json_string(json, NULL, unit);
+        }
+        free(unit);
+    }
+    json_close(json);
+}
+
+/* Most of the candidates are named: more than these would hide those that matter. */
+enum { CANDIDATES = 5 };
+
+/*
+ * Without libreuse in it, a program that has lost its port can only be suspected: it listens where
+ * the kernel has put it.
+ */
+static void say_candidates(const struct survey *survey, unsigned int port)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        if (finding->ephemeral != 1 || finding->has_lost || finding->shim == PRESENCE_YES ||
+            finding->program == NULL) {
+            continue;
+        }
+        if (count++ < CANDIDATES) {
+            char *address = sockets_local_text(&finding->entry);
+            char *program = output_printable(finding->program);
+            char *runs = output_printable(finding->runs != NULL ? finding->runs : "");
+            const bool has_runs = runs[0] != '\0';
+            output_text(TONE_WARNING, "%s %s[%d]%s%s%s on %s",
+                        count == 1
+                            ? "on ports that the kernel gives out listen, as servers do that "
+                              "have lost their own:"
+                            : ",",
+                        program, finding->user.pid, has_runs ? " (" : "", runs, has_runs ? ")" : "",
+                        address);
+            free(runs);
+            free(program);
+            free(address);
+        }
+    }
+    if (count > CANDIDATES) {
+        output_text(TONE_WARNING, " and %zu more", count - CANDIDATES);
+    }
+    if (count > 0) {
+        output_text(TONE_PLAIN, "; if %u was theirs: restart them\n", port);
+    }
+}
+
+void port_survey_show_lost(const struct survey *survey, unsigned int port, bool is_free)
+{
+    say_lost(survey, port);
+    if (is_free && port_survey_count_lost(survey, port) == 0) {
+        say_candidates(survey, port);
+    }
+}
+
+void port_survey_show_holders(const struct survey *survey, unsigned int port)
+{
+    say_guarded(survey, port);
+    say_units(survey, port);
+}
+
+void port_survey_json(const struct survey *survey, unsigned int port, struct json *json)
+{
+    json_lost(survey, port, json);
+    json_guarded(survey, port, json);
+    json_units(survey, port, json);
+}
