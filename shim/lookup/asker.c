@@ -177,8 +177,11 @@ static void find_in_socket(struct asker *asker, int fd)
         asker->domain = AF_UNSPEC;
     }
     address_of_socket(&asker->bound, fd);
-    length = sizeof asker->device; /* the kernel takes no less, and ends it with a NUL */
-    kernel_get_option(fd, SOL_SOCKET, SO_BINDTODEVICE, asker->device, &length);
+    length = sizeof asker->device; /* the kernel takes no less */
+    if (!kernel_get_option(fd, SOL_SOCKET, SO_BINDTODEVICE, asker->device, &length) ||
+        length == 0 || strnlen(asker->device, sizeof asker->device) != length - 1) {
+        asker->device[0] = '\0';
+    }
 }
 
 void asker_find(struct asker *asker, int fd, const struct address *asked, int error)

@@ -1,7 +1,8 @@
 /*
  * Where reports go. A sink takes one record with one system call and keeps nothing open; the host
  * never notices: no SIGPIPE, no SIGTTOU, no SIGXFSZ, no waiting for a reader, no cancellation
- * point.
+ * point. The order in which they are tried, and the form of the record, are choose_sink.c's; their
+ * names in LIBREUSE_LOG are in guest/config.c.
  *
  * Async-signal-safe. errno is left changed.
  */

@@ -12,6 +12,8 @@
 #define NO_TRACER  "a tracer sees the system calls of qemu, not of the program"
 #define NO_VFORK   "qemu gives a child that shares the memory a copy of it"
 #define NO_DEVICE  "qemu does not know SO_BINDTODEVICE"
+#define NO_BPF     "qemu does not know bpf(2)"
+#define IS_SLOW    "it is about time, and qemu needs a multiple of it"
 #define OWN_ELF    "the test reads the program as one of the runner's own architecture"
 #define IS_QEMU    "from outside, the program is qemu, which is of this machine's architecture"
 #define ITS_ROOT   "qemu -L answers for the folder / with that of the C library"
@@ -41,7 +43,13 @@ static const struct entry everywhere[] = {
     {"command_audit", "a_server_that_has_lost_its_port_is_found", IS_QEMU},
     {"command_audit", "a_server_that_took_another_port_than_the_one_it_asked_for_is_found",
      IS_QEMU},
+    {"command_audit", "a_listener_is_shown_with_its_device", NO_DEVICE},
+    {"command_audit", "five_thousand_listeners_of_five_hundred_processes_take_less_than_a_second",
+     IS_SLOW},
     {"command_guard", "comes_with_each_start_of_a_service", NO_EXEC},
+    {"command_guard", "names_time_wait_sockets_that_cannot_be_armed", NO_BPF},
+    {"eaddrnotavail", "of_an_address_on_another_device", NO_DEVICE},
+    {"held_by", "the_server_of_a_link_local_address", NO_NETLINK},
     {"command_status", "a_server_that_has_lost_its_port_is_found", IS_QEMU},
     {"command_watch", "is_not_for_a_user_namespace", NO_EXEC},
     {"command_watch", "is_not_for_root_without_rights", NO_EXEC},
@@ -144,6 +152,7 @@ static const struct entry everywhere[] = {
 };
 
 static const struct entry on_big_endian[] = {
+    {"heirs", NULL, REVERSED},
     {"held_by_remains", "of_an_outgoing_connection_to_a_servers_port", REVERSED},
     {"held_by_remains", "of_an_outgoing_connection_that_is_open", REVERSED},
     {"held_by_remains", "of_a_socket_that_is_connected_to_itself", REVERSED},
