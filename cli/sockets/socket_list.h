@@ -1,12 +1,12 @@
 /*
- * The TCP and UDP sockets of this network namespace, as a list in memory: what shim/lookup/listed.h
- * knows of each, its addresses, and what the kernel needs to find it again.
+ * The TCP and UDP sockets of this network namespace, as a list in memory: what
+ * lookup/socket_state.h knows of each, its addresses, and what the kernel needs to find it again.
  */
 #ifndef LIBREUSE_SOCKET_LIST_H
 #define LIBREUSE_SOCKET_LIST_H
 
 #include "guest/address.h"
-#include "lookup/listed.h"
+#include "lookup/socket_state.h"
 #include "terminal/output.h"
 
 #include <linux/inet_diag.h>

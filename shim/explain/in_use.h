@@ -1,5 +1,5 @@
 /*
- * What explain_in_use.c and explain_remains.c write of EADDRINUSE for each other.
+ * What explain_in_use.c and explain_connections.c write of EADDRINUSE for each other.
  * Async-signal-safe.
  */
 #ifndef LIBREUSE_IN_USE_H

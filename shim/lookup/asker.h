@@ -8,7 +8,7 @@
 #define LIBREUSE_ASKER_H
 
 #include "guest/address.h"
-#include "listed.h"
+#include "socket_state.h"
 
 #include <stdbool.h>
 

@@ -11,9 +11,9 @@
 
 #include "claim.h"
 #include "guest/address.h"
-#include "listed.h"
 #include "local_ports.h"
 #include "owner.h"
+#include "socket_state.h"
 
 #include <stdbool.h>
 #include <stdint.h>

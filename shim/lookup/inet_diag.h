@@ -5,7 +5,7 @@
 #ifndef LIBREUSE_INET_DIAG_H
 #define LIBREUSE_INET_DIAG_H
 
-#include "listed.h"
+#include "socket_state.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,7 +8,7 @@
 #ifndef LIBREUSE_PROC_NET_H
 #define LIBREUSE_PROC_NET_H
 
-#include "listed.h"
+#include "socket_state.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #ifndef LIBREUSE_SOCK_DIAG_H
 #define LIBREUSE_SOCK_DIAG_H
 
-#include "listed.h"
+#include "socket_state.h"
 
 #include <stdbool.h>
 #include <stddef.h>

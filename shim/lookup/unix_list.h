@@ -5,7 +5,7 @@
 #ifndef LIBREUSE_UNIX_LIST_H
 #define LIBREUSE_UNIX_LIST_H
 
-#include "listed.h"
+#include "socket_state.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -213,7 +213,7 @@ Test(unix_holders, what_is_no_socket_is_told_so)
     cr_assert_eq(mkdir(PATH, 0755), 0);
     struct holders holders = look(PATH);
     expect_nobody(&holders);
-    cr_assert_eq(holders.file, FILE_NO_SOCKET);
+    cr_assert_eq(holders.file, FILE_FOLDER);
     rmdir(PATH);
     cr_assert_eq(symlink("nowhere", PATH), 0);
     cr_assert_eq(look(PATH).file, FILE_NO_SOCKET);

@@ -1,4 +1,4 @@
-#include "listed.h"
+#include "socket_state.h"
 
 #include "guest/line.h"
 

@@ -2,8 +2,8 @@
  * One TCP or UDP socket as the kernel lists it, over netlink (inet_diag.h) or in /proc/net
  * (proc_net.h), and how such a list ended.
  */
-#ifndef LIBREUSE_LISTED_H
-#define LIBREUSE_LISTED_H
+#ifndef LIBREUSE_SOCKET_STATE_H
+#define LIBREUSE_SOCKET_STATE_H
 
 #include "claim.h"
 #include "guest/address.h"
