@@ -216,7 +216,7 @@ Test(unix_holders, what_is_no_socket_is_told_so)
     cr_assert_eq(holders.file, FILE_FOLDER);
     rmdir(PATH);
     cr_assert_eq(symlink("nowhere", PATH), 0);
-    cr_assert_eq(look(PATH).file, FILE_NO_SOCKET);
+    cr_assert_eq(look(PATH).file, FILE_SYMLINK);
     unlink(PATH);
     cr_assert_eq(look(PATH).file, FILE_UNREACHABLE);
 }
