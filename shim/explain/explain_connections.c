@@ -92,6 +92,9 @@ void in_use_connection(struct line *line, const struct event *event)
     in_use_descriptor(line, holder);
     write_rest(line, event->holders);
     in_use_doubt(line, event->holders);
+    if (holder->state == STATE_CLOSE_WAIT) {
+        line_text(line, ": its peer has closed, and the program has not");
+    }
     if (origin == ORIGIN_SELF) {
         line_text(line, ": it tried to connect to this port while nobody listened, and the kernel "
                         "gave it the same one; restart it");

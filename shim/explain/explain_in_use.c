@@ -174,6 +174,24 @@ static void write_what_to_do_with(struct line *line, const struct owner *owner)
     }
 }
 
+/* Both sockets need the option, and one user. */
+static void write_sharing(struct line *line, const struct holders *holders)
+{
+    const struct holder *holder = &holders->named;
+    if (!holders->asker_shares_port || holder->inode == 0) {
+        return;
+    }
+    if (holder->uid == holders->asker_uid) {
+        line_text(line, "; SO_REUSEPORT is set on this socket, and must be on that one, too");
+        return;
+    }
+    line_text(line, "; SO_REUSEPORT is for sockets of one user: that one is uid ");
+    line_number(line, holder->uid);
+    line_text(line, "'s, this one uid ");
+    line_number(line, holders->asker_uid);
+    line_text(line, "'s");
+}
+
 static void write_what_to_do(struct line *line, const struct event *event)
 {
     const struct holder *holder = &event->holders->named;
@@ -181,6 +199,7 @@ static void write_what_to_do(struct line *line, const struct event *event)
     if (covers) {
         write_cover(line, event);
     }
+    write_sharing(line, event->holders);
     if (!holder->owner.this_process) {
         write_what_to_do_with(line, &holder->owner);
     } else if (covers || is_covered_by_ipv6(holder, event->address)) {

@@ -108,6 +108,7 @@ void holders_ask(struct holders_question *question, int fd, const struct address
     struct kernel_file file;
     if (kernel_file(fd, &file)) {
         question->except = file.inode;
+        question->uid = file.uid;
     }
     question->other_network = is_of_other_network(fd);
     if (is_name(asked)) {
@@ -120,6 +121,7 @@ void holders_ask(struct holders_question *question, int fd, const struct address
     if (option(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0) {
         question->claim.v6only = V6ONLY_YES;
     }
+    question->shares_port = option(fd, SOL_SOCKET, SO_REUSEPORT) != 0;
     const unsigned int device = device_of(fd);
     if (device != 0) {
         question->claim.device = device;
@@ -257,6 +259,8 @@ static void find_on_port(const struct holders_question *question, int64_t deadli
         return;
     }
     name_holder(&holders->named, &tally.best);
+    holders->asker_shares_port = question->shares_port;
+    holders->asker_uid = question->uid;
     if (holders->named.peer.length != 0) {
         local_ports_read(&holders->local_ports);
     }

@@ -27,6 +27,8 @@ struct holders_question {
     uint64_t except;            /* the inode of a socket that is left out: the asker; 0: none */
     int protocol_error; /* errno with which the kernel, or a filter, refuses to tell the protocol */
     bool other_network; /* the socket is of another network namespace than the calling thread */
+    bool shares_port;   /* SO_REUSEPORT is on */
+    uint32_t uid;       /* of the socket's owner */
 };
 
 /*
@@ -84,6 +86,8 @@ struct holders {
     uint32_t timed_ms;     /* until the last of all that are timed is gone */
     struct holder named; /* where `total` is not 0: a listener before all others, see enum state */
     struct local_ports local_ports; /* where `named` is a connection */
+    bool asker_shares_port;         /* of the question: SO_REUSEPORT is on, ... */
+    uint32_t asker_uid;             /* ...which counts among sockets of one user */
 };
 
 /*

@@ -233,6 +233,32 @@ Test(held_by, the_server_on_the_same_interface)
     }
 }
 
+/* SO_REUSEPORT on one side, and on both sides of two users. */
+Test(held_by, a_server_that_does_not_share_the_port)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "0.0.0.0:9999");
+    struct host host = start_host(WITH_SHIM);
+    int fd = host_tcp_socket(&host);
+    host_set_option(&host, fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    expect_words(refused(&host, fd, "0.0.0.0:9999"),
+                 "; SO_REUSEPORT is set on this socket, and must be on that one, too; stop");
+
+    struct host other = start_host(WITHOUT_SHIM);
+    host_become_user(&other, 33);
+    fd = host_tcp_socket(&other);
+    host_set_option(&other, fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    EXPECT_SUCCESS(host_bind(&other, fd, "0.0.0.0:9998"));
+    EXPECT_SUCCESS(host_listen(&other, fd));
+    fd = host_tcp_socket(&host);
+    host_set_option(&host, fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    expect_words(
+        refused(&host, fd, "0.0.0.0:9998"),
+        "; SO_REUSEPORT is for sockets of one user: that one is uid 33's, this one uid 0's");
+    fd = host_tcp_socket(&host);
+    expect_no_words(refused(&host, fd, "0.0.0.0:9998"), "SO_REUSEPORT");
+}
+
 /* The scope of a link-local address is the device: it is written once. */
 Test(held_by, the_server_of_a_link_local_address)
 {

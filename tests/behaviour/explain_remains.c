@@ -229,6 +229,7 @@ Test(held_by_remains, a_child_that_has_not_noticed_that_its_client_is_gone)
     expect_words(rest, who(&child));
     expect_words(rest, peer);
     expect_words(rest, "CLOSE_WAIT");
+    expect_words(rest, ": its peer has closed, and the program has not");
     expect_descriptor(rest, scene.connection);
 }
 
