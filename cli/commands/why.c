@@ -149,11 +149,11 @@ static void show_text(const struct trial_target *target, const struct trials *tr
         return;
     }
     struct port_sockets port;
-    port_sockets_list(target, trials, &port);
+    port_sockets_list(trials, &port);
     port_sockets_show(&port);
     port_survey_show_holders(survey, target->port);
     if (port_sockets_have_unknown(&port)) {
-        output_text(TONE_WARNING, "?: %s\n", processes_why_unknown(&port.processes));
+        output_text(TONE_WARNING, "?: %s\n", processes_why_unknown(port.processes));
     }
     port_sockets_free(&port);
 }
@@ -188,7 +188,7 @@ static void show_json(const struct trial_target *target, const struct trials *tr
 {
     struct json json = {0};
     struct port_sockets port;
-    port_sockets_list(target, trials, &port);
+    port_sockets_list(trials, &port);
     json_open_object(&json, NULL);
     json_number(&json, "port", target->port);
     json_string(&json, "protocol", target->protocol == IPPROTO_TCP ? "tcp" : "udp");

@@ -10,7 +10,7 @@ enum { SLOTS_OF_MAP = 2 };
 #define REGISTER_BITS 0xfu
 
 struct assembly {
-    const struct program *program;
+    const struct bpf_program *program;
     const struct names *names;
     size_t places[LABELS]; /* of each label, in instructions; UNPLACED */
     size_t at;             /* the step that is looked at */
@@ -126,12 +126,12 @@ static void translate(struct assembly *assembly, struct bpf_insn *list)
     }
 }
 
-static bool ends_with_exit(const struct program *program)
+static bool ends_with_exit(const struct bpf_program *program)
 {
     return program->count > 0 && program->steps[program->count - 1].code == (BPF_JMP | BPF_EXIT);
 }
 
-bool assemble(const struct program *program, const struct names *names,
+bool assemble(const struct bpf_program *program, const struct names *names,
               struct instructions *instructions, char **why)
 {
     struct assembly assembly = {.program = program, .names = names};

@@ -116,7 +116,7 @@ enum { LABELS = 64 };
 #define CALL(function) PLAIN(BPF_JMP | BPF_CALL, 0, 0, 0, function)
 #define EXIT           PLAIN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 
-struct program {
+struct bpf_program {
     const char *name; /* at most 15 letters, digits and '_': bpftool shows it */
     const struct step *steps;
     size_t count;
@@ -147,7 +147,7 @@ struct instructions {
  * or behind its jump; a register, map or parameter that there is not; no EXIT at the end): `*why`
  * says so and where, and the caller frees it.
  */
-bool assemble(const struct program *program, const struct names *names,
+bool assemble(const struct bpf_program *program, const struct names *names,
               struct instructions *instructions, char **why);
 
 #endif

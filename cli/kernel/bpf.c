@@ -118,7 +118,7 @@ static char *ask_why(union bpf_attr *attr)
 }
 
 int bpf_program_load(enum bpf_prog_type type, enum bpf_attach_type attach_type,
-                     const struct program *program, const struct names *names, char **why)
+                     const struct bpf_program *program, const struct names *names, char **why)
 {
     struct instructions instructions;
     *why = NULL;

@@ -40,7 +40,7 @@ bool bpf_map_next(int map_fd, const void *key, void *next);
  * anything. The caller frees it. `attach_type` counts for programs of control groups, else it is 0.
  */
 int bpf_program_load(enum bpf_prog_type type, enum bpf_attach_type attach_type,
-                     const struct program *program, const struct names *names, char **why);
+                     const struct bpf_program *program, const struct names *names, char **why);
 
 /*
  * Attaches a program of control groups to a folder of the cgroup2 file system, by a link: it is

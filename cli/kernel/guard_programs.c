@@ -302,7 +302,7 @@ bool guard_map_fits(enum guard_map map, int map_fd)
 static const struct {
     enum bpf_prog_type type;
     enum bpf_attach_type place;
-    struct program program;
+    struct bpf_program program;
 } programs[GUARD_PROGRAMS] = {
     [GUARD_LISTEN] = {BPF_PROG_TYPE_SOCK_OPS, BPF_CGROUP_SOCK_OPS,
                       PROGRAM("guard_listen", listen_steps)},
@@ -385,7 +385,7 @@ int guard_program_load(enum guard_program program, const int *maps, char **why)
 {
     int32_t parameters[PARAMETERS] = {0};
     struct step blind_steps[sizeof bind6_steps / sizeof bind6_steps[0]];
-    struct program wanted = programs[program].program;
+    struct bpf_program wanted = programs[program].program;
     if (program == GUARD_BIND6 && !find_v6only(parameters)) {
         make_blind(blind_steps);
         wanted.steps = blind_steps;

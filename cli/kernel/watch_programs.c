@@ -315,7 +315,7 @@ int watch_map_create(enum watch_map map)
 
 static const struct {
     const char *place;
-    struct program program;
+    struct bpf_program program;
 } programs[WATCH_PROGRAMS] = {
     [WATCH_BIND_EXIT] = {"syscalls/sys_exit_bind", PROGRAM("watch_bind_exit", bind_exit_steps)},
     [WATCH_LISTEN_EXIT] = {"syscalls/sys_exit_listen",

@@ -27,28 +27,28 @@ static int compare_entries(const void *one, const void *other)
     return (a->remaining_ms < b->remaining_ms) - (a->remaining_ms > b->remaining_ms);
 }
 
-void port_sockets_list(const struct trial_target *target, const struct trials *trials,
-                       struct port_sockets *port)
+void port_sockets_list(const struct trials *trials, struct port_sockets *port)
 {
     struct sockets *sockets = &port->sockets;
-    sockets_list(sockets, target->protocol, target->port, SOCKETS_IN_ANY);
+    *sockets = (struct sockets){
+        .entries = output_allocate(trials->sockets.count + 1, sizeof sockets->entries[0]),
+        .complete = trials->sockets.complete};
     size_t met = 0;
-    for (size_t i = 0; i < sockets->count; i++) {
-        if (is_met(trials, &sockets->entries[i])) {
-            sockets->entries[met++] = sockets->entries[i];
+    for (size_t i = 0; i < trials->sockets.count; i++) {
+        if (is_met(trials, &trials->sockets.entries[i])) {
+            sockets->entries[met++] = trials->sockets.entries[i];
         }
     }
     sockets->count = met;
     if (met > 0) {
         qsort(sockets->entries, met, sizeof sockets->entries[0], compare_entries);
     }
-    processes_find_of(&port->processes, sockets);
+    port->processes = &trials->processes;
 }
 
 void port_sockets_free(struct port_sockets *port)
 {
     sockets_free(&port->sockets);
-    processes_free(&port->processes);
 }
 
 static void add_user(struct table *table, const struct user *user)
@@ -146,7 +146,7 @@ void port_sockets_show(const struct port_sockets *port)
     table_align_right(table, FREE_IN);
     table_make_optional(table, RUNS);
     for (size_t i = 0; i < sockets->count && i < MOST_ROWS; i++) {
-        add_socket(table, &sockets->entries[i], &port->processes);
+        add_socket(table, &sockets->entries[i], port->processes);
     }
     output_text(TONE_PLAIN, "\n");
     table_print_and_free(table);
@@ -161,7 +161,7 @@ bool port_sockets_have_unknown(const struct port_sockets *port)
     for (size_t i = 0; i < port->sockets.count; i++) {
         size_t count;
         const uint64_t inode = port->sockets.entries[i].facts.inode;
-        if (inode != 0 && processes_users(&port->processes, inode, &count) == NULL) {
+        if (inode != 0 && processes_users(port->processes, inode, &count) == NULL) {
             return true;
         }
     }
@@ -217,7 +217,7 @@ void port_sockets_json(const struct port_sockets *port, struct json *json)
 {
     json_open_array(json, "sockets");
     for (size_t i = 0; i < port->sockets.count; i++) {
-        json_socket(json, &port->sockets.entries[i], &port->processes);
+        json_socket(json, &port->sockets.entries[i], port->processes);
     }
     json_close(json);
 }

@@ -14,12 +14,14 @@
 
 struct port_sockets {
     struct sockets sockets;
-    struct processes processes;
+    const struct processes *processes; /* of the trials */
 };
 
-/* Those that the addresses which were tried in vain meet. port_sockets_free() frees them. */
-void port_sockets_list(const struct trial_target *target, const struct trials *trials,
-                       struct port_sockets *port);
+/*
+ * Those that the addresses which were tried in vain meet. The trials must last as long, and be
+ * explained. port_sockets_free() frees them.
+ */
+void port_sockets_list(const struct trials *trials, struct port_sockets *port);
 
 void port_sockets_free(struct port_sockets *port);
 

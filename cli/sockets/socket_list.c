@@ -83,33 +83,18 @@ static uint32_t kernel_states(unsigned int states)
     return bits;
 }
 
-static struct listing list_by_netlink(struct wanted *wanted, int protocol, int64_t deadline)
-{
-    const int fd = sock_diag_open();
-    if (fd < 0) {
-        return (struct listing){.error = errno};
-    }
-    struct listing listing = {.complete = true};
-    static const uint8_t families[] = {AF_INET, AF_INET6};
-    for (size_t i = 0; i < sizeof families && listing.complete; i++) {
-        /* Without a bit for UDP, whose sockets have no such states, every state is asked for. */
-        const struct inet_diag_req_v2 request = {
-            .sdiag_family = families[i],
-            .sdiag_protocol = (uint8_t)protocol,
-            .idiag_states = protocol == IPPROTO_TCP ? kernel_states(wanted->states) : UINT32_MAX,
-            .id.idiag_sport = htons((uint16_t)wanted->port)};
-        listing = sock_diag_list(fd, &request, sizeof request, deadline, take_payload, wanted);
-    }
-    kernel_close(fd);
-    return listing;
-}
-
 bool sockets_list(struct sockets *sockets, int protocol, unsigned int port, unsigned int states)
 {
     *sockets = (struct sockets){0};
     struct wanted wanted = {sockets, port, states};
     const int64_t deadline = kernel_milliseconds() + LISTING_MS;
-    struct listing listing = list_by_netlink(&wanted, protocol, deadline);
+    /* Without a bit for UDP, whose sockets have no such states, every state is asked for. */
+    const struct inet_list list = {.protocol = protocol,
+                                   .port = port,
+                                   .states =
+                                       protocol == IPPROTO_TCP ? kernel_states(states) : UINT32_MAX,
+                                   .deadline = deadline};
+    struct listing listing = inet_diag_list(&list, take_payload, &wanted);
     if (listing.error != 0) {
         sockets->count = 0;
         sockets->netlink_error = listing.error;

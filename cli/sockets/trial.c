@@ -94,7 +94,37 @@ static void try_address(const struct trial_target *target, struct trial *trial)
                        ? try_with_reuse(target, &trial->asked)
                        : trial->plain;
     holders_ask(&trial->question, fd, &trial->asked);
-    holders_find(&trial->question, &trial->holders);
+}
+
+static const struct listed *facts_at(const void *context, size_t number)
+{
+    const struct sockets *sockets = context;
+    return &sockets->entries[number].facts;
+}
+
+/* One list for all addresses: it is what takes the time. */
+static void find_holders(const struct trial_target *target, struct trials *trials)
+{
+    bool is_wanted = false;
+    for (size_t i = 0; i < trials->count; i++) {
+        is_wanted = is_wanted || trials->list[i].fd >= 0;
+    }
+    if (!is_wanted) {
+        return;
+    }
+    struct sockets *sockets = &trials->sockets;
+    sockets_list(sockets, target->protocol, target->port, SOCKETS_IN_ANY);
+    const struct holders_list list = {.count = sockets->count,
+                                      .at = facts_at,
+                                      .context = sockets,
+                                      .complete = sockets->complete,
+                                      .netlink_error = sockets->netlink_error,
+                                      .proc_error = sockets->proc_error};
+    for (size_t i = 0; i < trials->count; i++) {
+        if (trials->list[i].fd >= 0) {
+            holders_find_in(&list, &trials->list[i].question, &trials->list[i].holders);
+        }
+    }
 }
 
 void trials_make(const struct trial_target *target, struct trials *trials)
@@ -114,6 +144,7 @@ void trials_make(const struct trial_target *target, struct trials *trials)
     for (size_t i = 0; i < trials->count; i++) {
         try_address(target, &trials->list[i]);
     }
+    find_holders(target, trials);
 }
 
 static void note_user(struct owner *owner, const struct user *user)
@@ -132,48 +163,42 @@ static void note_user(struct owner *owner, const struct user *user)
 
 /*
  * The owner of the socket that is named. The shim's own search ends after a moment, because a
- * program waits for it; here there is time to look at every process.
+ * program waits for it; here there was time to look at every process.
  */
-static void find_owner(struct holder *named)
+static void take_owner(struct holder *named, const struct processes *processes)
 {
-    struct processes processes;
     size_t count;
     struct owner *owner = &named->owner;
     if (named->inode == 0) {
         owner->search = OWNER_NONE;
         return;
     }
-    processes_find(&processes, &named->inode, 1);
-    const struct user *users = processes_users(&processes, named->inode, &count);
+    const struct user *users = processes_users(processes, named->inode, &count);
     for (size_t i = 0; users != NULL && i < count; i++) {
         if (i == 0 || users[i].pid != users[i - 1].pid) {
             note_user(owner, &users[i]);
         }
     }
-    if (users == NULL && processes.proc_error != 0) {
+    if (users == NULL && processes->proc_error != 0) {
         owner->search = OWNER_NO_PROC;
     } else if (users == NULL) {
-        owner->search = processes.forbidden > 0 ? OWNER_FORBIDDEN : OWNER_HIDDEN;
+        owner->search = processes->forbidden > 0 ? OWNER_FORBIDDEN : OWNER_HIDDEN;
     }
-    processes_free(&processes);
 }
 
 void trials_explain(const struct trial_target *target, struct trials *trials)
 {
-    const struct holder *last = NULL;
+    if (trials->sockets.count > 0) {
+        processes_find_of(&trials->processes, &trials->sockets);
+    }
     for (size_t i = 0; i < trials->count; i++) {
         struct trial *trial = &trials->list[i];
-        struct holder *named = &trial->holders.named;
-        if (trial->fd < 0) {
-            continue;
+        if (trial->fd >= 0) {
+            if (trial->holders.total > 0) {
+                take_owner(&trial->holders.named, &trials->processes);
+            }
+            explain(target, trial);
         }
-        if (last != NULL && trial->holders.total > 0 && named->inode == last->inode) {
-            named->owner = last->owner;
-        } else if (trial->holders.total > 0) {
-            find_owner(named);
-            last = named;
-        }
-        explain(target, trial);
     }
 }
 
@@ -215,7 +240,10 @@ void unix_trial_make(struct unix_trial *trial, const struct address *asked)
         return;
     }
     if (trial->holders.total > 0) {
-        find_owner(&trial->holders.named);
+        struct processes processes;
+        processes_find(&processes, &trial->holders.named.inode, 1);
+        take_owner(&trial->holders.named, &processes);
+        processes_free(&processes);
     }
     const struct event event = {.kind = EVENT_BIND_FAILED,
                                 .fd = -1,
@@ -237,6 +265,8 @@ void trials_free(struct trials *trials)
             close(trial->fd);
         }
     }
+    processes_free(&trials->processes);
+    sockets_free(&trials->sockets);
     trials->count = 0;
 }
 

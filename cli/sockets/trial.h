@@ -8,6 +8,8 @@
 
 #include "guest/address.h"
 #include "lookup/holders.h"
+#include "processes.h"
+#include "socket_list.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,6 +39,8 @@ enum { TRIALS = 2 };
 struct trials {
     struct trial list[TRIALS];
     size_t count;
+    struct sockets sockets; /* all that are on the port, where one of them could not be bound... */
+    struct processes processes; /* ...and who has those: once they are explained */
 };
 
 /* Tries. The caller frees the result with trials_free(). */

@@ -193,6 +193,14 @@ static void count(void *context, const struct listed *socket)
     }
 }
 
+static void count_payload(void *context, const void *payload, size_t length)
+{
+    struct listed socket;
+    if (inet_diag_parse(payload, length, &socket)) {
+        count(context, &socket);
+    }
+}
+
 /* Sockets of AF_INET do not meet one that is for IPv6 alone. */
 static bool is_ipv6_only(const struct claim *claim)
 {
@@ -205,9 +213,10 @@ static bool list_by_netlink(struct tally *tally, int64_t deadline)
     const struct holders_question *question = tally->question;
     const struct inet_list list = {.protocol = question->protocol,
                                    .port = question->port,
+                                   .states = INET_DIAG_ALL_STATES,
                                    .ipv6_only = is_ipv6_only(&question->claim),
                                    .deadline = deadline};
-    const struct listing listing = inet_diag_list(&list, count, tally);
+    const struct listing listing = inet_diag_list(&list, count_payload, tally);
     tally->holders->source = HOLDERS_BY_SOCK_DIAG;
     tally->holders->complete = listing.complete;
     tally->holders->netlink_error = listing.error;
@@ -242,6 +251,20 @@ static void name_holder(struct holder *named, const struct listed *socket)
     named->uid = socket->uid;
 }
 
+static void finish(struct tally *tally)
+{
+    struct holders *holders = tally->holders;
+    if (holders->total == 0) {
+        return;
+    }
+    name_holder(&holders->named, &tally->best);
+    holders->asker_shares_port = tally->question->shares_port;
+    holders->asker_uid = tally->question->uid;
+    if (holders->named.peer.length != 0) {
+        local_ports_read(&holders->local_ports);
+    }
+}
+
 static void find_on_port(const struct holders_question *question, int64_t deadline,
                          struct holders *holders)
 {
@@ -255,15 +278,26 @@ static void find_on_port(const struct holders_question *question, int64_t deadli
                                         .proc_error = holders->proc_error};
         }
     }
-    if (holders->total == 0) {
-        return;
+    finish(&tally);
+}
+
+void holders_find_in(const struct holders_list *list, const struct holders_question *question,
+                     struct holders *holders)
+{
+    *holders = (struct holders){.source = list->netlink_error == 0 ? HOLDERS_BY_SOCK_DIAG
+                                          : list->proc_error == 0  ? HOLDERS_BY_PROC
+                                                                   : HOLDERS_REFUSED,
+                                .netlink_error = list->netlink_error,
+                                .proc_error = list->proc_error,
+                                .complete = list->complete};
+    struct tally tally = {.question = question, .holders = holders};
+    for (size_t i = 0; i < list->count; i++) {
+        count(&tally, list->at(list->context, i));
     }
-    name_holder(&holders->named, &tally.best);
-    holders->asker_shares_port = question->shares_port;
-    holders->asker_uid = question->uid;
-    if (holders->named.peer.length != 0) {
-        local_ports_read(&holders->local_ports);
-    }
+    holders->bound_seen =
+        question->protocol != IPPROTO_TCP || (holders->source == HOLDERS_BY_SOCK_DIAG &&
+                                              (tally.bound_listed || kernel_is_at_least(6, 8)));
+    finish(&tally);
 }
 
 void holders_find(const struct holders_question *question, struct holders *holders)

@@ -96,6 +96,18 @@ struct holders {
  */
 void holders_find(const struct holders_question *question, struct holders *holders);
 
+/* The same of TCP or UDP in a list that has been made already, and how that went. */
+struct holders_list {
+    size_t count;
+    const struct listed *(*at)(const void *context, size_t number);
+    const void *context;
+    bool complete;
+    int netlink_error; /* why netlink did not list them: then /proc/net was read */
+    int proc_error;
+};
+void holders_find_in(const struct holders_list *list, const struct holders_question *question,
+                     struct holders *holders);
+
 /*
  * Adds the owner of `named`; and the processes that share the socket with the calling one, where
  * that is the owner. Each looks for at most a quarter of a second.

@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -67,48 +69,49 @@ bool inet_diag_parse(const void *payload, size_t length, struct listed *socket)
     return true;
 }
 
-struct taker {
-    void (*take)(void *context, const struct listed *socket);
-    void *context;
-};
-
-static void take_payload(void *context, const void *payload, size_t length)
+/*
+ * All sockets of TCP in one walk through the kernel's tables, which takes the time: the older form
+ * of the request (inet_diag_dump_compat()) is for both families.
+ */
+static struct listing list_tcp(int fd, const struct inet_list *list,
+                               void (*take)(void *context, const void *payload, size_t length),
+                               void *context)
 {
-    const struct taker *taker = context;
-    struct listed socket;
-    if (inet_diag_parse(payload, length, &socket)) {
-        taker->take(taker->context, &socket);
-    }
+    const struct inet_diag_req request = {.idiag_family = AF_INET,
+                                          .idiag_states = list->states,
+                                          .id.idiag_sport = htons((uint16_t)list->port)};
+    return sock_diag_list(fd, TCPDIAG_GETSOCK, &request, sizeof request, list->deadline, take,
+                          context);
 }
 
-/*
- * Every state there is. TCP_BOUND_INACTIVE (13) is a bit that a kernel before 6.8 does not look at;
- * the list of these sockets is not filtered by port.
- */
-enum { ALL_STATES = (1 << 14) - 1 };
+static struct listing list_family(int fd, int family, const struct inet_list *list,
+                                  void (*take)(void *context, const void *payload, size_t length),
+                                  void *context)
+{
+    const struct inet_diag_req_v2 request = {.sdiag_family = (uint8_t)family,
+                                             .sdiag_protocol = (uint8_t)list->protocol,
+                                             .idiag_states = list->states,
+                                             .id.idiag_sport = htons((uint16_t)list->port)};
+    return sock_diag_list(fd, SOCK_DIAG_BY_FAMILY, &request, sizeof request, list->deadline, take,
+                          context);
+}
 
 struct listing inet_diag_list(const struct inet_list *list,
-                              void (*take)(void *context, const struct listed *socket),
+                              void (*take)(void *context, const void *payload, size_t length),
                               void *context)
 {
     const int fd = sock_diag_open();
     if (fd < 0) {
         return (struct listing){.error = errno};
     }
-    struct taker taker = {take, context};
-    struct inet_diag_req_v2 request = {.sdiag_family = AF_INET,
-                                       .sdiag_protocol = (uint8_t)list->protocol,
-                                       .idiag_states = ALL_STATES,
-                                       .id.idiag_sport = htons((uint16_t)list->port)};
     struct listing listing = {.complete = true};
-    if (!list->ipv6_only) {
-        listing =
-            sock_diag_list(fd, &request, sizeof request, list->deadline, take_payload, &taker);
+    if (list->protocol == IPPROTO_TCP && !list->ipv6_only) {
+        listing = list_tcp(fd, list, take, context);
+    } else if (!list->ipv6_only) {
+        listing = list_family(fd, AF_INET, list, take, context);
     }
-    if (listing.complete) {
-        request.sdiag_family = AF_INET6;
-        listing =
-            sock_diag_list(fd, &request, sizeof request, list->deadline, take_payload, &taker);
+    if (listing.complete && (list->protocol != IPPROTO_TCP || list->ipv6_only)) {
+        listing = list_family(fd, AF_INET6, list, take, context);
     }
     kernel_close(fd);
     return listing;

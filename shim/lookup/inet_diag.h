@@ -17,14 +17,21 @@ bool inet_diag_parse(const void *payload, size_t length, struct listed *socket);
 /* Which sockets to list. */
 struct inet_list {
     int protocol;      /* IPPROTO_TCP or IPPROTO_UDP */
-    unsigned int port; /* the local one; bound TCP sockets are listed whatever their port */
+    unsigned int port; /* the local one, 0: all; bound TCP sockets are listed whatever it is */
+    uint32_t states;   /* bits by the kernel's numbers, include/net/tcp_states.h */
     bool ipv6_only;    /* leave out the sockets of AF_INET */
     int64_t deadline;  /* when to stop: kernel_milliseconds() */
 };
 
-/* Gives each to `take`. TCP sockets that are bound only: from Linux 6.8 on, unasked before. */
+/*
+ * Every state there is. TCP_BOUND_INACTIVE (13) is a bit that a kernel before 6.8 does not look at;
+ * the list of these sockets is not filtered by port.
+ */
+#define INET_DIAG_ALL_STATES ((1U << 14) - 1)
+
+/* Gives each to `take`, as a payload for inet_diag_parse(). */
 struct listing inet_diag_list(const struct inet_list *list,
-                              void (*take)(void *context, const struct listed *socket),
+                              void (*take)(void *context, const void *payload, size_t length),
                               void *context);
 
 #endif

@@ -4,6 +4,7 @@
 #include "guest/kernel_sockets.h"
 
 #include <errno.h>
+#include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct diag_message sock_diag_parse(const void *bytes, size_t length)
     message.size = aligned(header.nlmsg_len) < length ? aligned(header.nlmsg_len) : length;
     switch (header.nlmsg_type) {
     case SOCK_DIAG_BY_FAMILY:
+    case TCPDIAG_GETSOCK:
         message.kind = DIAG_SOCKET;
         break;
     case NLMSG_DONE:
@@ -79,13 +81,13 @@ int sock_diag_open(void)
 
 enum { LARGEST_REQUEST = 64 };
 
-static bool send_request(int netlink_fd, const void *request, size_t size)
+static bool send_request(int netlink_fd, unsigned int type, const void *request, size_t size)
 {
     struct {
         struct nlmsghdr header;
         char request[LARGEST_REQUEST];
     } message = {.header = {.nlmsg_len = (uint32_t)(sizeof message.header + size),
-                            .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                            .nlmsg_type = (uint16_t)type,
                             .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
     memcpy(message.request, request, size);
     const long sent = kernel_send(netlink_fd, &message, message.header.nlmsg_len);
@@ -158,12 +160,13 @@ static bool read_datagram(struct reader *reader, int netlink_fd)
     return true;
 }
 
-struct listing sock_diag_list(int netlink_fd, const void *request, size_t size, int64_t deadline,
+struct listing sock_diag_list(int netlink_fd, unsigned int type, const void *request, size_t size,
+                              int64_t deadline,
                               void (*take)(void *context, const void *payload, size_t length),
                               void *context)
 {
     struct reader reader = {.take = take, .context = context};
-    if (size > LARGEST_REQUEST || !send_request(netlink_fd, request, size)) {
+    if (size > LARGEST_REQUEST || !send_request(netlink_fd, type, request, size)) {
         reader.listing.error = errno;
         return reader.listing;
     }

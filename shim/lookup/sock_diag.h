@@ -50,9 +50,11 @@ int sock_diag_open(void);
 
 /*
  * Sends the request, which is one of <linux/inet_diag.h> or <linux/unix_diag.h> without the netlink
- * header, and gives each socket's payload to `take`, until kernel_milliseconds() is `deadline`.
+ * header, as a message of this type, SOCK_DIAG_BY_FAMILY or TCPDIAG_GETSOCK, and gives each
+ * socket's payload to `take`, until kernel_milliseconds() is `deadline`.
  */
-struct listing sock_diag_list(int netlink_fd, const void *request, size_t size, int64_t deadline,
+struct listing sock_diag_list(int netlink_fd, unsigned int type, const void *request, size_t size,
+                              int64_t deadline,
                               void (*take)(void *context, const void *payload, size_t length),
                               void *context);
 

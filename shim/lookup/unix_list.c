@@ -6,6 +6,7 @@
 #include "sock_diag.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -150,8 +151,8 @@ struct listing unix_list_by_netlink(int64_t deadline,
         .udiag_states = UINT32_MAX,
         .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | SHOW_UID,
     };
-    const struct listing listing =
-        sock_diag_list(fd, &request, sizeof request, deadline, take_payload, &taker);
+    const struct listing listing = sock_diag_list(fd, SOCK_DIAG_BY_FAMILY, &request, sizeof request,
+                                                  deadline, take_payload, &taker);
     kernel_close(fd);
     return listing;
 }

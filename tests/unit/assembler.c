@@ -11,7 +11,7 @@ static const struct names names = {maps, 1, parameters, 1};
 /* Asserts that a program of these steps is refused, with a text that has these words. */
 static void expect_mistake(const struct step *steps, size_t count, const char *words)
 {
-    const struct program program = {"wrong", steps, count};
+    const struct bpf_program program = {"wrong", steps, count};
     struct instructions instructions;
     char *why = NULL;
     cr_assert_not(assemble(&program, &names, &instructions, &why), "was not refused: %s", words);
@@ -31,7 +31,7 @@ Test(assembler, a_jump_passes_over_what_stands_between_it_and_its_label)
     static const struct step steps[] = {
         IF_EQUAL(R1, 5, END), MAP(R1, 0), SET(R0, R1), LABEL(END), EXIT,
     };
-    static const struct program program = PROGRAM("jumps", steps);
+    static const struct bpf_program program = PROGRAM("jumps", steps);
     struct instructions instructions;
     char *why = NULL;
     cr_assert(assemble(&program, &names, &instructions, &why), "%s", why);
@@ -45,7 +45,7 @@ Test(assembler, a_jump_passes_over_what_stands_between_it_and_its_label)
 Test(assembler, maps_and_parameters_are_put_in_by_number)
 {
     static const struct step steps[] = {MAP(R3, 0), SET_PARAMETER(R4, 0), EXIT};
-    static const struct program program = PROGRAM("numbers", steps);
+    static const struct bpf_program program = PROGRAM("numbers", steps);
     struct instructions instructions;
     char *why = NULL;
     cr_assert(assemble(&program, &names, &instructions, &why), "%s", why);
