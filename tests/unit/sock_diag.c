@@ -77,7 +77,8 @@ static struct listing listen_to(int fd, struct taken *taken)
 {
     const char request[4] = "";
     *taken = (struct taken){0};
-    return sock_diag_list(fd, SOCK_DIAG_BY_FAMILY, request, sizeof request, kernel_milliseconds() + 10000, take, taken);
+    return sock_diag_list(fd, SOCK_DIAG_BY_FAMILY, request, sizeof request,
+                          kernel_milliseconds() + 10000, take, taken);
 }
 
 Test(sock_diag, a_list_may_come_in_many_datagrams)
