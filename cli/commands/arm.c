@@ -177,10 +177,14 @@ static void say_next_start(const struct armed *listener)
                     "LIBREUSE_DRY_RUN); see: libreuse check %d\n",
                     printable, listener->user.pid);
     } else {
+        char *runs = process_runs(listener->user.pid);
+        char *script = runs != NULL ? text_shell_word(runs) : output_format("%s", "");
         output_text(TONE_PLAIN,
                     "%s does not set SO_REUSEADDR itself, and its next start must: libreuse run "
-                    "%s\n",
-                    printable, word);
+                    "%s%s%s\n",
+                    printable, word, script[0] != '\0' ? " " : "", script);
+        free(script);
+        free(runs);
     }
     free(word);
     free(printable);

@@ -3,7 +3,7 @@
  * has it can be restarted at once.
  */
 #include "command.h"
-#include "sockets/ephemeral.h"
+#include "sockets/socket_list.h"
 #include "sockets/survey.h"
 #include "terminal/output.h"
 #include "unit/heirs.h"
@@ -24,7 +24,7 @@ static const char help[] =
     "\n"
     "\"restarts cleanly\"   What it leaves will not be in its way (after libreuse arm:\n"
     "                     if libreuse run starts it; (guard): libreuse guard does).\n"
-    "\"next restart fails\" For up to 60 s if it closes a connection before its client\n"
+    "\"... may fail\"       For up to 60 s if it closes a connection before its client\n"
     "                     does, and for as long as a forked child still serves one.\n"
     "\"... while X runs\"   Another process has the listener, too, and would keep it.\n"
     "\"lost port N\"        libreuse.so in it knows: bind() of port N had failed.\n"
@@ -53,7 +53,7 @@ static const struct {
     const char *json;
 } verdicts[VERDICTS] = {
     [VERDICT_CLEAN] = {TONE_GOOD, "restarts cleanly", "restarts-cleanly"},
-    [VERDICT_FAILS] = {TONE_BAD, "next restart fails for up to 60 s", "next-restart-fails"},
+    [VERDICT_FAILS] = {TONE_BAD, "next restart may fail for up to 60 s", "next-restart-fails"},
     [VERDICT_INHERITED] = {TONE_BAD, "inherited", "inherited"},
     [VERDICT_LOST] = {TONE_BAD, "lost its port", "lost-its-port"},
     [VERDICT_UNKNOWN] = {TONE_WARNING, "not known", "not-known"},
@@ -74,6 +74,16 @@ static void table_managed(struct table *table, const struct finding *finding)
     table_cell(table, TONE_GOOD, "restarts cleanly (%s)", unit != NULL ? unit : "socket unit");
     free(unit);
     free(address);
+}
+
+/*
+ * It listens where the kernel puts a server that has lost its port, and nothing in it knows whether
+ * it has: then another port than this one would have to be looked after.
+ */
+static bool is_suspect(const struct finding *finding)
+{
+    return finding->ephemeral == 1 && !finding->has_lost && finding->shim != PRESENCE_YES &&
+           !finding->is_managers;
 }
 
 static void add_row(struct table *table, const struct finding *finding)
@@ -104,6 +114,10 @@ static void add_row(struct table *table, const struct finding *finding)
         table_cell(table, TONE_BAD, "%s", finding->heirs);
     } else if (finding->is_managers) {
         table_managed(table, finding);
+    } else if (is_suspect(finding) && finding->verdict == VERDICT_FAILS) {
+        table_cell(table, TONE_BAD, "may have lost its port; if not, next restart may fail");
+    } else if (is_suspect(finding) && finding->verdict == VERDICT_CLEAN) {
+        table_cell(table, TONE_WARNING, "restarts cleanly, if it is meant to be here");
     } else if (is_clean_by_guard(finding)) {
         table_cell(table, TONE_GOOD, "restarts cleanly (guard)");
     } else if (finding->verdict == VERDICT_CLEAN && finding->reuse_address != 1) {
@@ -136,6 +150,16 @@ static void say_reasons(const struct survey *survey)
     }
 }
 
+static size_t count_suspects(const struct survey *survey, enum verdict verdict)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        count += finding->verdict == verdict && is_suspect(finding);
+    }
+    return count;
+}
+
 static void say_ephemeral(const struct survey *survey)
 {
     size_t count = 0;
@@ -144,6 +168,11 @@ static void say_ephemeral(const struct survey *survey)
     }
     if (count > 0) {
         output_text(TONE_WARNING, "%zu ephemeral: %s\n", count, ephemeral_meaning);
+    }
+    if (count_suspects(survey, VERDICT_FAILS) + count_suspects(survey, VERDICT_CLEAN) > 0) {
+        output_text(TONE_PLAIN,
+                    "if one has lost its own: libreuse why PORT, of that port, and restart "
+                    "it; to arm this one does not help\n");
     }
 }
 
@@ -166,9 +195,9 @@ static void show_text(const struct survey *survey)
     }
     table_print_and_free(table);
     output_text(TONE_PLAIN, "\n");
-    if (survey->verdicts[VERDICT_FAILS] > 0) {
-        output_text(TONE_BAD, "%zu of %zu will fail at the next restart",
-                    survey->verdicts[VERDICT_FAILS], survey->count);
+    const size_t failing = survey->verdicts[VERDICT_FAILS] - count_suspects(survey, VERDICT_FAILS);
+    if (failing > 0) {
+        output_text(TONE_BAD, "%zu of %zu may fail at the next restart", failing, survey->count);
         output_text(TONE_PLAIN, "; before it: libreuse arm PORT; for good: libreuse run PROGRAM\n");
     }
     if (survey->verdicts[VERDICT_LOST] > 0) {
@@ -182,7 +211,8 @@ static void show_text(const struct survey *survey)
         output_text(TONE_PLAIN, "; stop those before the restart\n");
     }
     say_reasons(survey);
-    if (survey->verdicts[VERDICT_CLEAN] == survey->count) {
+    if (survey->verdicts[VERDICT_CLEAN] == survey->count &&
+        count_suspects(survey, VERDICT_CLEAN) == 0) {
         output_text(TONE_GOOD, "all restart cleanly\n");
     }
     say_ephemeral(survey);

@@ -6,8 +6,8 @@
 #include "program/library.h"
 #include "program/process_verdict.h"
 #include "program/program.h"
-#include "sockets/ephemeral.h"
 #include "sockets/running.h"
+#include "sockets/socket_list.h"
 #include "sockets/target.h"
 #include "terminal/output.h"
 #include "unit/heirs.h"
@@ -215,7 +215,9 @@ static char *find_heirs(const struct running *running)
         uint64_t inode = running->listeners[i].inode;
         processes_find(&processes, &inode, 1);
         const struct user *users = processes_users(&processes, inode, &count);
-        sentence = users != NULL ? heirs_sentence(users, count) : NULL;
+        sentence = users != NULL && running->listeners[i].reuse_port != 1
+                       ? heirs_sentence(users, count)
+                       : NULL;
         processes_free(&processes);
     }
     return sentence;

@@ -3,8 +3,8 @@
  * really at work in each.
  */
 #include "command.h"
-#include "sockets/ephemeral.h"
 #include "sockets/running.h"
+#include "sockets/socket_list.h"
 #include "terminal/output.h"
 #include "terminal/text.h"
 #include "unit/drop_in.h"

@@ -39,7 +39,7 @@ static const char help[] =
     "  -V, --version      the version\n"
     "\n"
     "Needs root (CAP_BPF, CAP_PERFMON) and Linux 5.8. While it runs, each system\n"
-    "call of the host takes some 60 ns more: libreuse(1) has the measurements, and\n"
+    "call of the host takes some 80 ns more: libreuse(1) has the measurements, and\n"
     "what it does not see.\n"
     "\n"
     "Exit status: 0 nothing seen; 1 something seen; 2 wrong usage; 3 not permitted\n"
@@ -126,9 +126,12 @@ static void say_summary(const struct watch *watch)
 {
     const unsigned long long events = watch->stream.fold.events;
     const unsigned long long lost = watch->lost.lost;
-    output_text(TONE_PLAIN, "\n%llu event%s, %llu lost\n", events, events == 1 ? "" : "s", lost);
+    output_text(TONE_PLAIN, "\n%llu event%s, %llu missed\n", events, events == 1 ? "" : "s", lost);
     if (events > 0) {
         fold_print_totals(&watch->stream.fold);
+    } else {
+        output_text(TONE_PLAIN,
+                    "what failed before is not seen: libreuse audit, or libreuse why PORT\n");
     }
 }
 

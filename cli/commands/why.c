@@ -43,7 +43,8 @@ static const char help[] =
     "The sockets that try never listen and are closed at once. Processes of other\n"
     "users can only be seen with CAP_SYS_PTRACE.\n"
     "\n"
-    "A program that libreuse.so knows to have lost this port is named, too.\n"
+    "A program that libreuse.so knows to have lost this port is named, too; where it\n"
+    "knows of none, those that listen where the kernel has put them.\n"
     "\n"
     "Exit status: 0 free; 1 held, or lost by a program that listens elsewhere (not\n"
     "with --wait), or bind() fails for another reason; 2 wrong usage; 3 not permitted\n"
@@ -144,7 +145,7 @@ static void show_text(const struct trial_target *target, const struct trials *tr
         say_trial(trials, i, target->protocol == IPPROTO_TCP);
     }
     const bool is_free = trials_status(target, trials) == STATUS_FINE;
-    port_survey_show_lost(survey, target->port, is_free && target->protocol == IPPROTO_TCP);
+    port_survey_show_lost(survey, target->port, is_free);
     if (is_free) {
         return;
     }
@@ -279,13 +280,22 @@ static void show_unix_json(const struct unix_trial *trial, const char *name)
     struct json json = {0};
     char *error = error_text(trial->error);
     const struct holder *named = &trial->holders.named;
-    const bool has_owner = trial->holders.total > 0 && named->owner.search == OWNER_FOUND;
+    const bool has_owner = holders_have_name(&trial->holders) && named->owner.search == OWNER_FOUND;
     json_open_object(&json, NULL);
     json_string(&json, "path", name);
-    json_boolean(&json, "free", trial->error == 0);
-    json_string(&json, "bind", trial->error == 0 ? "works" : error);
+    json_ternary(&json, "free", trial->error != 0 ? 0 : trial->is_known ? 1 : -1);
+    json_string(&json, "bind", trial->error != 0 ? error : trial->is_known ? "works" : NULL);
     json_number(&json, "holders", trial->holders.total);
     json_string(&json, "message", trial->sentence);
+    json_open_array(&json, "run_next");
+    if (trial->holders.file == FILE_LEFT_OVER) {
+        char *word = text_shell_word(name);
+        char *command = output_format("rm %s", word);
+        json_string(&json, NULL, command);
+        free(command);
+        free(word);
+    }
+    json_close(&json);
     json_string(&json, "program", has_owner ? named->owner.program : NULL);
     if (has_owner) {
         json_number(&json, "pid", named->owner.pid);
@@ -307,8 +317,10 @@ static int why_unix(const struct address *address, const char *name, bool json)
     unix_trial_make(&trial, address);
     if (json) {
         show_unix_json(&trial, name);
+    } else if (trial.error == 0 && !trial.is_known) {
+        output_text(TONE_WARNING, "%s: not known: the sockets cannot be listed here\n", name);
     } else if (trial.error == 0) {
-        output_text(TONE_GOOD, "%s: free\n", name);
+        output_text(TONE_GOOD, "%s: free: nothing has this name\n", name);
     } else {
         output_text(TONE_PLAIN, "%s\n", trial.sentence);
         if (trial.holders.file == FILE_LEFT_OVER) {
@@ -318,7 +330,7 @@ static int why_unix(const struct address *address, const char *name, bool json)
         }
     }
     free(trial.sentence);
-    return trial.error == 0 ? STATUS_FINE : STATUS_FOUND;
+    return trial.error != 0 ? STATUS_FOUND : trial.is_known ? STATUS_FINE : STATUS_REFUSED;
 }
 
 int why_command(int argc, char **argv)

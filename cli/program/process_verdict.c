@@ -68,6 +68,11 @@ static struct process_verdict not_loaded(const struct running *running,
     };
     if (program.obstacle != OBSTACLE_NONE && program.obstacle != OBSTACLE_UNREADABLE) {
         verdict.way_out = output_format("%s", program.way_out);
+    } else if (running_count_ephemeral(running) > 0) {
+        verdict.way_out = output_format(
+            "if it has lost its port: libreuse why PORT, of that port, and start it "
+            "again by libreuse run; if it is meant to be where it is: libreuse arm %d",
+            running->pid);
     } else if (running->listeners_count > 0 && is_armed && is_open) {
         verdict.way_out =
             output_format("its listeners are armed all the same: start it by libreuse "

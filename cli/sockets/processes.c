@@ -1,7 +1,8 @@
 #include "processes.h"
 
 #include "guest/kernel.h"
-#include "lookup/script.h"
+#include "lookup/owner.h"
+#include "script.h"
 #include "terminal/output.h"
 
 #include <ctype.h>

@@ -1,6 +1,5 @@
 #include "running.h"
 
-#include "ephemeral.h"
 #include "guest/address.h"
 #include "kernel/guards.h"
 #include "processes.h"
@@ -206,7 +205,7 @@ static void read_auxiliary_vector(struct running *running)
 }
 
 static void add_listener(struct running *running, int fd, uint64_t inode,
-                         const struct address *address, int armed)
+                         const struct address *address, int armed, int reuse_port)
 {
     running->listeners = output_reallocate(running->listeners, running->listeners_count + 1,
                                            sizeof running->listeners[0]);
@@ -217,6 +216,7 @@ static void add_listener(struct running *running, int fd, uint64_t inode,
                           .address = sockets_address_text(address),
                           .port = address_port(address),
                           .armed = armed,
+                          .reuse_port = reuse_port,
                           .ephemeral = -1};
 }
 
@@ -254,7 +254,7 @@ static void take_from_list(struct running *running, struct fallback *fallback, i
         if (entry->facts.inode == inode && entry->facts.state == STATE_LISTEN) {
             struct address local;
             sockets_local(entry, &local);
-            add_listener(running, fd, inode, &local, -1);
+            add_listener(running, fd, inode, &local, -1, -1);
         }
     }
 }
@@ -273,7 +273,8 @@ static void take_socket(struct running *running, struct remote *remote, struct f
     if (is_tcp_listener(copy)) {
         struct address address;
         address_of_socket(&address, copy);
-        add_listener(running, fd, inode, &address, option_of(copy, SO_REUSEADDR) != 0);
+        add_listener(running, fd, inode, &address, option_of(copy, SO_REUSEADDR) != 0,
+                     option_of(copy, SO_REUSEPORT));
     }
     close(copy);
 }

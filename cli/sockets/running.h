@@ -17,8 +17,9 @@ struct listener {
     int fd;
     char *address;
     unsigned int port;
-    int armed;     /* SO_REUSEADDR: 1 on, 0 off, -1 not known */
-    int ephemeral; /* ephemeral_port(); -1, too, where it is of another network */
+    int armed;      /* SO_REUSEADDR: 1 on, 0 off, -1 not known */
+    int reuse_port; /* SO_REUSEPORT, likewise */
+    int ephemeral;  /* ephemeral_port(); -1, too, where it is of another network */
     uint64_t inode;
     const struct loss *loss; /* of `losses`: it is not where its program had asked to be; NULL */
 };

@@ -3,6 +3,7 @@
 #include "explain/explain.h"
 #include "guest/kernel.h"
 #include "lookup/inet_diag.h"
+#include "lookup/local_ports.h"
 #include "lookup/proc_net.h"
 #include "lookup/sock_diag.h"
 #include "terminal/output.h"
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -253,4 +255,47 @@ int sockets_destroy(const struct destroyer *destroyer, const struct entry *entry
         sent = send(destroyer->netlink_fd, &message, sizeof message, 0);
     } while (sent < 0 && errno == EINTR);
     return sent < 0 ? errno : receive_answer(destroyer->netlink_fd);
+}
+
+const char ephemeral_meaning[] =
+    "on a port that the kernel gives out by itself (net.ipv4.ip_local_port_range); a server that "
+    "has lost its port looks like this, and so does one that is meant to listen there";
+
+static struct {
+    bool is_read;
+    struct local_ports range;
+    bool is_reserved[UINT16_MAX + 1];
+} ports;
+
+/* "8080,40000-40010", and nothing where there are none. */
+static void read_reserved(void)
+{
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
+    unsigned int first;
+    while (file != NULL && fscanf(file, "%u", &first) == 1) {
+        unsigned int last;
+        if (fscanf(file, "-%u", &last) != 1) {
+            last = first;
+        }
+        for (unsigned int port = first; port <= last && port <= UINT16_MAX; port++) {
+            ports.is_reserved[port] = true;
+        }
+        fscanf(file, ",");
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+}
+
+int ephemeral_port(unsigned int port)
+{
+    if (!ports.is_read) {
+        ports.is_read = true;
+        local_ports_read(&ports.range);
+        read_reserved();
+    }
+    if (ports.range.first == 0) {
+        return -1;
+    }
+    return local_ports_have(&ports.range, port) && !ports.is_reserved[port];
 }

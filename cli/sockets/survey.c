@@ -1,6 +1,6 @@
 #include "survey.h"
+#include "socket_list.h"
 
-#include "ephemeral.h"
 #include "kernel/guards.h"
 #include "remote.h"
 #include "terminal/output.h"

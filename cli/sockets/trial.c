@@ -229,6 +229,8 @@ void unix_trial_make(struct unix_trial *trial, const struct address *asked)
     *trial = (struct unix_trial){.asked = *asked};
     const struct holders_question question = {.name = &trial->asked};
     holders_find(&question, &trial->holders);
+    trial->is_known =
+        path[0] != '\0' || (trial->holders.complete && trial->holders.source != HOLDERS_REFUSED);
     if (path[0] == '\0') {
         trial->error = trial->holders.total > 0 ? EADDRINUSE : 0;
     } else if (lstat(path, &file) == 0) {

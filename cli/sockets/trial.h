@@ -54,7 +54,8 @@ void trials_free(struct trials *trials);
 /* An AF_UNIX name or path. It is not tried: bind() would leave the file. */
 struct unix_trial {
     struct address asked;
-    int error; /* the errno that bind() would have, 0 */
+    int error;     /* the errno that bind() would have, 0 */
+    bool is_known; /* false: of an abstract name, nobody tells whether a socket has it */
     struct holders holders;
     char *sentence; /* as of a trial */
 };

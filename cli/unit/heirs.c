@@ -80,19 +80,10 @@ static bool is_c_library(const char *path)
     return false;
 }
 
-/* Whether a name stands in the file, as it would in a table of the symbols that it asks for. */
+/* Whether a name, or one that ends so, stands in the file: linkers let both share one text. */
 static bool has_name(const char *content, size_t size, const char *name)
 {
-    const size_t length = strlen(name) + 1;
-    for (const char *at = content; at != NULL;) {
-        const size_t left = size - (size_t)(at - content);
-        at = memmem(at, left, name, length);
-        if (at != NULL && at > content && at[-1] == '\0') {
-            return true;
-        }
-        at = at != NULL ? at + 1 : NULL;
-    }
-    return false;
+    return memmem(content, size, name, strlen(name) + 1) != NULL;
 }
 
 /* Who listens may accept by ways that have no name here, and so may who makes calls of its own. */
@@ -150,6 +141,15 @@ static bool process_accepts(int pid)
     const struct known *before = find_known(0, (uint64_t)pid);
     if (before != NULL) {
         return before->accepts;
+    }
+    struct stat identity;
+    char *program = output_format("/proc/%d/exe", pid);
+    const bool has_program = stat(program, &identity) == 0;
+    const struct known *of_program =
+        has_program ? find_known(identity.st_dev, identity.st_ino) : NULL;
+    free(program);
+    if (of_program != NULL && of_program->accepts) {
+        return true; /* as most do: the program itself has the call, and nothing else matters */
     }
     char *path = output_format("/proc/%d/maps", pid);
     FILE *maps = fopen(path, "re");
@@ -349,7 +349,8 @@ void heirs_judge(struct survey *survey)
 {
     for (size_t i = 0; i < survey->count; i++) {
         struct finding *finding = &survey->findings[i];
-        const bool may_be = finding->verdict == VERDICT_CLEAN || finding->verdict == VERDICT_FAILS;
+        const bool may_be = finding->reuse_port != 1 && (finding->verdict == VERDICT_CLEAN ||
+                                                         finding->verdict == VERDICT_FAILS);
         size_t count;
         const struct user *users =
             processes_users(&survey->processes, finding->entry.facts.inode, &count);

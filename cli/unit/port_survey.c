@@ -17,6 +17,18 @@ size_t port_survey_count_lost(const struct survey *survey, unsigned int port)
     return count;
 }
 
+/* "python3[4250] (server.py)". The caller frees it. */
+static char *process_text(const struct finding *finding)
+{
+    char *program = output_printable(finding->program);
+    char *runs = output_printable(finding->runs != NULL ? finding->runs : "");
+    char *text = runs[0] != '\0' ? output_format("%s[%d] (%s)", program, finding->user.pid, runs)
+                                 : output_format("%s[%d]", program, finding->user.pid);
+    free(program);
+    free(runs);
+    return text;
+}
+
 static void say_lost(const struct survey *survey, unsigned int port)
 {
     for (size_t i = 0; i < survey->count; i++) {
@@ -26,10 +38,9 @@ static void say_lost(const struct survey *survey, unsigned int port)
         }
         char *address = sockets_local_text(&finding->entry);
         char *lost = loss_text(&finding->loss);
-        char *program = output_printable(finding->program);
-        output_text(TONE_BAD, "%s[%d] %s, listens on %s\n", program, finding->user.pid, lost,
-                    address);
-        free(program);
+        char *process = process_text(finding);
+        output_text(TONE_BAD, "%s %s, listens on %s\n", process, lost, address);
+        free(process);
         free(lost);
         free(address);
     }
@@ -46,6 +57,7 @@ static void json_lost(const struct survey *survey, unsigned int port, struct jso
         json_open_object(json, NULL);
         json_number(json, "pid", finding->user.pid);
         json_string(json, "program", finding->program);
+        json_string(json, "runs", finding->runs);
         sockets_json_local(json, "listens_on", &finding->entry);
         loss_json(&finding->loss, json, "lost");
         json_close(json);
@@ -126,29 +138,30 @@ enum { CANDIDATES = 5 };
  * Without libreuse in it, a program that has lost its port can only be suspected: it listens where
  * the kernel has put it.
  */
-static void say_candidates(const struct survey *survey, unsigned int port)
+static bool is_candidate(const struct finding *finding, unsigned int port)
+{
+    return finding->ephemeral == 1 && !finding->has_lost && finding->shim != PRESENCE_YES &&
+           finding->program != NULL && finding->entry.facts.port != port;
+}
+
+static void say_candidates(const struct survey *survey, unsigned int port, bool is_free)
 {
     size_t count = 0;
     for (size_t i = 0; i < survey->count; i++) {
         const struct finding *finding = &survey->findings[i];
-        if (finding->ephemeral != 1 || finding->has_lost || finding->shim == PRESENCE_YES ||
-            finding->program == NULL) {
+        if (!is_candidate(finding, port)) {
             continue;
         }
         if (count++ < CANDIDATES) {
             char *address = sockets_local_text(&finding->entry);
-            char *program = output_printable(finding->program);
-            char *runs = output_printable(finding->runs != NULL ? finding->runs : "");
-            const bool has_runs = runs[0] != '\0';
-            output_text(TONE_WARNING, "%s %s[%d]%s%s%s on %s",
+            char *process = process_text(finding);
+            output_text(TONE_WARNING, "%s %s on %s",
                         count == 1
                             ? "on ports that the kernel gives out listen, as servers do that "
                               "have lost their own:"
                             : ",",
-                        program, finding->user.pid, has_runs ? " (" : "", runs, has_runs ? ")" : "",
-                        address);
-            free(runs);
-            free(program);
+                        process, address);
+            free(process);
             free(address);
         }
     }
@@ -156,15 +169,33 @@ static void say_candidates(const struct survey *survey, unsigned int port)
         output_text(TONE_WARNING, " and %zu more", count - CANDIDATES);
     }
     if (count > 0) {
-        output_text(TONE_PLAIN, "; if %u was theirs: restart them\n", port);
+        output_text(TONE_PLAIN, "; if %u was theirs: restart them%s\n", port,
+                    is_free ? "" : " when it is free");
     }
+}
+
+static void json_candidates(const struct survey *survey, unsigned int port, struct json *json)
+{
+    json_open_array(json, "candidates");
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        if (is_candidate(finding, port)) {
+            json_open_object(json, NULL);
+            json_number(json, "pid", finding->user.pid);
+            json_string(json, "program", finding->program);
+            json_string(json, "runs", finding->runs);
+            sockets_json_local(json, "listens_on", &finding->entry);
+            json_close(json);
+        }
+    }
+    json_close(json);
 }
 
 void port_survey_show_lost(const struct survey *survey, unsigned int port, bool is_free)
 {
     say_lost(survey, port);
-    if (is_free && port_survey_count_lost(survey, port) == 0) {
-        say_candidates(survey, port);
+    if (port_survey_count_lost(survey, port) == 0) {
+        say_candidates(survey, port, is_free);
     }
 }
 
@@ -177,6 +208,7 @@ void port_survey_show_holders(const struct survey *survey, unsigned int port)
 void port_survey_json(const struct survey *survey, unsigned int port, struct json *json)
 {
     json_lost(survey, port, json);
+    json_candidates(survey, port, json);
     json_guarded(survey, port, json);
     json_units(survey, port, json);
 }

@@ -14,7 +14,7 @@
 /* How many listeners are of programs that had asked for this port: libreuse.so in them knows. */
 size_t port_survey_count_lost(const struct survey *survey, unsigned int port);
 
-/* Names them; where there are none and the port is free, those that may have lost it. */
+/* Names them; where there are none, those that may have lost it. */
 void port_survey_show_lost(const struct survey *survey, unsigned int port, bool is_free);
 
 /* Holders that libreuse guard looks after, and those that are socket units of systemd. */

@@ -1,7 +1,7 @@
 #include "restart.h"
 
-#include "sockets/ephemeral.h"
 #include "sockets/processes.h"
+#include "sockets/socket_list.h"
 #include "terminal/output.h"
 #include "terminal/text.h"
 

@@ -28,7 +28,7 @@ static void ask(void)
 static bool is_listening(const char *value, const char *address)
 {
     const size_t length = strlen(address);
-    return strncmp(value, address, length) == 0 && (value[length] == ' ' || value[length] == '\0');
+    return strncmp(value, address, length) == 0 && strcmp(value + length, " (Stream)") == 0;
 }
 
 /* Of the unit that a property belongs to, the name. */

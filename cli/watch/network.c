@@ -1,5 +1,6 @@
 #include "network.h"
 
+#include "terminal/exit_status.h"
 #include "terminal/output.h"
 
 #include <dirent.h>
@@ -58,7 +59,9 @@ bool network_enter(struct visit *visit, const struct watch_record *record)
     visit->path = find_network(record);
     const int there = visit->path != NULL ? open(visit->path, O_RDONLY | O_CLOEXEC) : -1;
     visit->home_fd = open(own, O_RDONLY | O_CLOEXEC);
-    const bool is_there = visit->home_fd >= 0 && there >= 0 && setns(there, CLONE_NEWNET) == 0;
+    struct stat file;
+    const bool is_it = there >= 0 && fstat(there, &file) == 0 && file.st_ino == record->network;
+    const bool is_there = visit->home_fd >= 0 && is_it && setns(there, CLONE_NEWNET) == 0;
     if (there >= 0) {
         close(there);
     }
@@ -74,6 +77,7 @@ char *network_leave(struct visit *visit)
     if (visit->home_fd >= 0) {
         if (setns(visit->home_fd, CLONE_NEWNET) != 0) {
             output_error("watch: this process cannot go back to its own network namespace");
+            exit(STATUS_REFUSED);
         }
         close(visit->home_fd);
     }

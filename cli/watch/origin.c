@@ -70,6 +70,7 @@ void origin_find(struct origin *origin, const struct watch_record *record)
     *origin = (struct origin){.user = user_name(record->user),
                               .is_gone = !process_exists((int)record->process),
                               .group = control_group_by_id(record->group)};
+    origin->runs = origin->is_gone ? NULL : process_runs((int)record->process);
     if (origin->group == NULL && !origin->is_gone) {
         origin->group = control_group_of((int)record->process);
     }
@@ -89,6 +90,7 @@ void origin_free(struct origin *origin)
     free(origin->unit);
     free(origin->container);
     free(origin->user);
+    free(origin->runs);
 }
 
 bool origin_is(const struct origin *origin, const char *name)

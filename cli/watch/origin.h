@@ -15,6 +15,7 @@ struct origin {
     char *unit;      /* the system's service or scope; NULL */
     char *container; /* the first twelve digits of its ID, or its name; NULL */
     char *user;
+    char *runs;      /* what its program runs, if that is an interpreter; NULL */
     bool is_service; /* the unit is one that the system's manager starts */
     bool is_gone;    /* the process has ended */
 };

@@ -119,6 +119,11 @@ static void print_text(const struct show *show, const struct finding *finding,
     print_time(show, &finding->record);
     output_text(TONE_PLAIN, "%.*s[%u]%s", (int)program.length, name, subject->pid,
                 is_gone[finding->origin.is_gone]);
+    if (subject->runs != NULL) {
+        char *runs = output_printable(subject->runs);
+        output_text(TONE_PLAIN, " (%s)", runs);
+        free(runs);
+    }
     char *unit = output_printable(subject->container != NULL ? subject->container
                                   : subject->unit != NULL    ? subject->unit
                                                              : "");
@@ -164,6 +169,7 @@ static void show_event(const struct show *show, const struct finding *finding,
     subject->program = program;
     subject->pid = record->process;
     subject->unit = finding->origin.unit;
+    subject->runs = finding->origin.runs;
     subject->is_service = finding->origin.is_service;
     subject->container = finding->origin.container;
     subject->user = finding->origin.user;

@@ -41,6 +41,7 @@ enum reach { REACH_UNKNOWN, REACH_IS_THERE, REACH_POSSIBLE, REACH_IMPOSSIBLE };
  */
 struct subject {
     const char *program;
+    const char *runs; /* what that runs, if it is an interpreter */
     unsigned int pid;
     const char *unit; /* of systemd, a service or a scope... */
     bool is_service;  /* ...which "libreuse enable" knows */

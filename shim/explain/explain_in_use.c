@@ -317,7 +317,7 @@ static void explain_unix(struct line *line, const struct event *event)
         [FILE_UNREACHABLE] = "there was a file, which cannot be looked at or is gone by now",
     };
     const struct holders *holders = event->holders;
-    if (holders->total == 0 || holders->file == FILE_LEFT_OVER) {
+    if (!holders_have_name(holders)) {
         line_text(line, files[holders->file]);
         return;
     }
@@ -326,6 +326,11 @@ static void explain_unix(struct line *line, const struct event *event)
     line_text(line,
               holders->named.state == STATE_LISTEN ? ", which listens on it" : ", bound to it");
     in_use_descriptor(line, &holders->named);
+    if (holders->named.owner.this_process) {
+        line_text(line, "; close that socket first, or choose another path");
+    } else if (holders->named.owner.search == OWNER_FOUND) {
+        line_text(line, "; stop it, or choose another path");
+    }
 }
 
 void explain_holders(struct line *line, const struct event *event)

@@ -134,7 +134,7 @@ static void explain_eacces(struct line *line, const struct event *event, const s
         return;
     }
     const unsigned int usual = 1024;
-    const unsigned int first = asker->first_free_port != 0 ? asker->first_free_port : usual;
+    const unsigned int first = asker->knows_first_free_port ? asker->first_free_port : usual;
     if (port == 0 || port >= first) {
         write_refuser(line, event, asker);
         return;
@@ -157,10 +157,12 @@ static void write_other_device(struct line *line, const struct asker *asker)
 {
     line_text(line, "the address is on device ");
     line_escaped(line, asker->asked_device, strlen(asker->asked_device));
-    if (asker->device[0] != '\0') {
+    if (strcmp(asker->device, asker->asked_device) == 0) {
+        line_text(line, ": it has just come; try again");
+    } else if (asker->device[0] != '\0') {
         line_text(line, ", and this socket is bound to ");
         line_escaped(line, asker->device, strlen(asker->device));
-        line_text(line, " (SO_BINDTODEVICE): bind it to the one or the other");
+        line_text(line, ": bind it to the one or the other");
     } else {
         line_text(line, ": it has just come, or that is a device of a VRF, and a socket must be "
                         "bound to the VRF for it; see: ip vrf exec");
@@ -173,7 +175,7 @@ static void write_no_such_address(struct line *line, int family, const struct as
     if (asker->device[0] != '\0') {
         line_text(line, ", or not one of the VRF of ");
         line_escaped(line, asker->device, strlen(asker->device));
-        line_text(line, ", to which this socket is bound (SO_BINDTODEVICE)");
+        line_text(line, ", to which this socket is bound");
     }
     line_text(line, "; see: ip address; to bind all the same: net.");
     line_text(line, family == AF_INET ? "ipv4" : "ipv6");

@@ -49,18 +49,27 @@ static enum fact has_filter(int pid)
     return fact;
 }
 
-/* "system_u:system_r:httpd_t:s0" or "usr.sbin.named (enforce)"; "unconfined" is no label. */
+static bool has_word(const char *text, const char *word)
+{
+    const size_t length = strlen(word);
+    while (*text != '\0' && strncmp(text, word, length) != 0) {
+        text++;
+    }
+    return *text != '\0';
+}
+
+/* "system_u:system_r:httpd_t:s0" or "usr.sbin.named (enforce)"; what refuses nothing is no label.
+ */
 static void read_label(char label[LABEL_SIZE], int pid)
 {
-    static const char unconfined[] = "unconfined";
     char path[32];
     write_path(path, pid, "/attr/current");
     const int fd = kernel_open(path);
     const long got = fd < 0 ? 0 : kernel_read(fd, label, LABEL_SIZE - 1);
     label[got > 0 ? got : 0] = '\0';
     label[strcspn(label, "\n")] = '\0';
-    if (strcmp(label, unconfined) == 0) {
-        label[0] = '\0';
+    if (has_word(label, "unconfined") || has_word(label, "(complain)")) {
+        label[0] = '\0'; /* it refuses nothing */
     }
     if (fd >= 0) {
         kernel_close(fd);
@@ -94,7 +103,7 @@ static bool is_address(const char *line, const struct in6_addr *ip)
 
 /* Takes a line, which ends at `end`, if it is the address's. */
 static void take_line(struct in6_listed *listed, const char *line, const char *end,
-                      const struct in6_addr *ip)
+                      const struct in6_addr *ip, unsigned int scope)
 {
     unsigned int fields[IN6_FIELDS] = {0};
     if (end - line <= IN6_DIGITS || !is_address(line, ip)) {
@@ -109,10 +118,13 @@ static void take_line(struct in6_listed *listed, const char *line, const char *e
             fields[i] = fields[i] << 4 | hex_digit(*next++);
         }
     }
-    *listed = (struct in6_listed){fields[IN6_INDEX], fields[IN6_FLAGS]};
+    if (listed->index == 0 || listed->index != scope) {
+        *listed = (struct in6_listed){fields[IN6_INDEX], fields[IN6_FLAGS]};
+    }
 }
 
-static struct in6_listed find_in6(const struct in6_addr *ip)
+/* An address may be on several devices: that of the scope is meant. */
+static struct in6_listed find_in6(const struct in6_addr *ip, unsigned int scope)
 {
     struct in6_listed listed = {0};
     char text[512];
@@ -124,7 +136,7 @@ static struct in6_listed find_in6(const struct in6_addr *ip)
         size_t start = 0;
         for (size_t end = 0; end < length; end++) {
             if (text[end] == '\n') {
-                take_line(&listed, text + start, text + end, ip);
+                take_line(&listed, text + start, text + end, ip, scope);
                 start = end + 1;
             }
         }
@@ -150,11 +162,13 @@ static enum fact may_bind_low_ports(int pid)
 void asker_find_in_network(struct asker *asker, const struct address *asked, int error)
 {
     if (error == EACCES) {
-        kernel_read_number("/proc/sys/net/ipv4/ip_unprivileged_port_start",
-                           &asker->first_free_port);
+        asker->knows_first_free_port = kernel_read_number(
+            "/proc/sys/net/ipv4/ip_unprivileged_port_start", &asker->first_free_port);
     }
     if (error == EADDRNOTAVAIL && asked->as.any.sa_family == AF_INET6) {
-        asker->asked = find_in6(&asked->as.in6.sin6_addr);
+        const bool has_scope = asked->length >= sizeof asked->as.in6;
+        asker->asked =
+            find_in6(&asked->as.in6.sin6_addr, has_scope ? asked->as.in6.sin6_scope_id : 0);
         listed_device(asker->asked_device, asker->asked.index);
     }
 }

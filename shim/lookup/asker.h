@@ -30,8 +30,9 @@ struct asker {
     struct address bound; /* to what it is bound already; unknown where it is not, or not told */
     char device[DEVICE_SIZE];     /* SO_BINDTODEVICE; "": none, or not told */
     enum fact may_bind_low_ports; /* the process: CAP_NET_BIND_SERVICE */
-    unsigned int first_free_port; /* net.ipv4.ip_unprivileged_port_start; 0: not known */
-    struct in6_listed asked;      /* the address that it asked for, if the host has that */
+    bool knows_first_free_port;   /* net.ipv4.ip_unprivileged_port_start, which may be 0 */
+    unsigned int first_free_port;
+    struct in6_listed asked; /* the address that it asked for, if the host has that */
     char asked_device[DEVICE_SIZE];
     enum fact is_filtered;  /* a seccomp filter sees the process's system calls */
     char label[LABEL_SIZE]; /* of SELinux, or AppArmor's profile; "": unconfined, or not told */

@@ -90,6 +90,14 @@ struct holders {
     uint32_t asker_uid;             /* ...which counts among sockets of one user */
 };
 
+/* Whether `named` is in the way, and not what is at the path of an AF_UNIX socket. */
+static inline bool holders_have_name(const struct holders *holders)
+{
+    return holders->total > 0 &&
+           (holders->file == FILE_NOT_ASKED || holders->file == FILE_IN_USE ||
+            holders->file == FILE_UNSURE || holders->file == FILE_UNREACHABLE);
+}
+
 /*
  * Asks for at most a quarter of a second, then what is known is the answer. The time is looked at
  * between two system calls: of these, one walks the kernel's whole table of connections.

@@ -145,16 +145,6 @@ static void read_program(int comm_fd, char program[PROGRAM_SIZE])
     }
 }
 
-__attribute__((noinline)) static void read_script(int cmdline_fd, struct owner *owner)
-{
-    char arguments[512] = "";
-    const long length = cmdline_fd < 0 ? 0 : kernel_read(cmdline_fd, arguments, sizeof arguments);
-    script_find(owner->script, sizeof owner->script, arguments, length > 0 ? (size_t)length : 0);
-    if (cmdline_fd >= 0) {
-        kernel_close(cmdline_fd);
-    }
-}
-
 void owner_note(struct owner *owner, int pid, int fd, const char program[PROGRAM_SIZE])
 {
     if (owner->search != OWNER_FOUND) {
@@ -192,9 +182,6 @@ static bool search_descriptors(struct search *search, int pid, int folder_fd)
                 char program[PROGRAM_SIZE] = "";
                 read_program(kernel_open_in(folder_fd, "../comm"), program);
                 owner_note(search->owner, pid, fd, program);
-                if (search->owner->pid == pid) {
-                    read_script(kernel_open_in(folder_fd, "../cmdline"), search->owner);
-                }
                 return false;
             }
         }

@@ -7,8 +7,6 @@
 #ifndef LIBREUSE_OWNER_H
 #define LIBREUSE_OWNER_H
 
-#include "script.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,7 +31,7 @@ struct sharer {
     char program[PROGRAM_SIZE];
 };
 
-enum { SHARERS_NAMED = 2 };
+enum { SHARERS_NAMED = 2, SCRIPT_SIZE = 48 };
 
 struct owner {
     enum owner_search search;
@@ -43,7 +41,7 @@ struct owner {
     int fd;
     bool this_process;
     char program[PROGRAM_SIZE]; /* comm, NUL-terminated; empty where it could not be read */
-    char script[SCRIPT_SIZE];   /* what it runs, if it is an interpreter; empty where it is none */
+    char script[SCRIPT_SIZE];   /* what it runs, if that is an interpreter; the command adds it */
     unsigned int sharers;       /* how many more processes have the socket, as far as is known... */
     unsigned int named_count;   /* ...of which these have names of their own */
     struct sharer named[SHARERS_NAMED];

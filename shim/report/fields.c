@@ -53,6 +53,11 @@ static void write_unit(struct line *line, const struct event *event)
     line_escaped(line, event->subject->unit, strlen(event->subject->unit));
 }
 
+static void write_runs(struct line *line, const struct event *event)
+{
+    line_escaped(line, event->subject->runs, strlen(event->subject->runs));
+}
+
 static void write_container(struct line *line, const struct event *event)
 {
     line_escaped(line, event->subject->container, strlen(event->subject->container));
@@ -169,6 +174,11 @@ static bool has_unit(const struct event *event)
     return has_subject(event) && event->subject->unit != NULL;
 }
 
+static bool has_runs(const struct event *event)
+{
+    return has_subject(event) && event->subject->runs != NULL;
+}
+
 static bool has_container(const struct event *event)
 {
     return has_subject(event) && event->subject->container != NULL;
@@ -231,8 +241,7 @@ static bool ends_burst(const struct event *event)
 
 static bool has_holders(const struct event *event)
 {
-    return event->holders != NULL && event->holders->total > 0 &&
-           event->holders->file != FILE_LEFT_OVER;
+    return event->holders != NULL && holders_have_name(event->holders);
 }
 
 /* Who holds the address could not be asked. */
@@ -272,6 +281,7 @@ const struct field fields[] = {
     {"pid", NULL, true, always, format_pid},
     {NULL, "OBJECT_PID", true, has_subject, format_pid},
     {"unit", "LIBREUSE_UNIT", false, has_unit, write_unit},
+    {"runs", "LIBREUSE_RUNS", false, has_runs, write_runs},
     {"container", "LIBREUSE_CONTAINER", false, has_container, write_container},
     {"user", "LIBREUSE_USER", false, has_user, write_user},
     {"repeats", "LIBREUSE_REPEATS", true, has_repeats, write_repeats},

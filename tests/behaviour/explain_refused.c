@@ -86,6 +86,17 @@ Test(eacces, knows_where_the_low_ports_end)
     expect_words(refused(tcp_socket(AF_INET), "0.0.0.0:3999", EACCES), "ports below 4000");
 }
 
+/* As it is in the containers of Docker: then it is not for want of a capability. */
+Test(eacces, is_something_elses_doing_where_all_ports_are_free)
+{
+    set_network("ipv4/ip_unprivileged_port_start", "0");
+    host_drop_rights(&host);
+    host_filter(&host, SYS_bind, FILTER_ANY, SECCOMP_RET_ERRNO | EACCES);
+    const char *rest = refused(tcp_socket(AF_INET), "0.0.0.0:80", EACCES);
+    expect_words(rest, "has a seccomp filter");
+    expect_no_words(rest, "CAP_NET_BIND_SERVICE");
+}
+
 /* A security module answers like that: here it is a filter that does. */
 static void refuse_bind(int error)
 {
@@ -178,7 +189,7 @@ Test(eaddrnotavail, of_an_address_on_another_device)
     host_set_option(&host, fd, SOL_SOCKET, SO_BINDTOIFINDEX, (int)add_ethernet("lan0"));
     set_interface("lan0", true);
     const char *rest = refused(fd, "[::1]:9999", EADDRNOTAVAIL);
-    expect_words(rest, "the address is on device lo, and this socket is bound to lan0 ");
+    expect_words(rest, "the address is on device lo, and this socket is bound to lan0: bind");
     expect_no_words(rest, "not an address of this host");
 }
 

@@ -144,7 +144,7 @@ Test(socket_file, that_is_a_symbolic_link_or_a_folder_is_called_so)
 Test(socket_file, is_explained_by_the_command)
 {
     struct process why = LIBREUSE(0, "why", "/mnt/socket");
-    expect_said(&why, "/mnt/socket: free\n");
+    expect_said(&why, "/mnt/socket: free: nothing has this name\n");
     cr_assert_neq(access("/mnt/socket", F_OK), 0, "why has made it");
 
     struct host server = start_host(WITHOUT_SHIM);
@@ -164,7 +164,7 @@ Test(socket_file, is_explained_by_the_command)
     why = LIBREUSE(1, "why", "/mnt/nowhere/socket");
     expect_said(&why, "ENOENT");
     why = LIBREUSE(0, "why", "@nobody's");
-    expect_said(&why, "@nobody's: free\n");
+    expect_said(&why, "@nobody's: free: nothing has this name\n");
     LIBREUSE(2, "why", "--wait", "/mnt/socket");
 }
 

@@ -96,6 +96,7 @@ static void read_asker(struct input *input, struct asker *asker)
     read_internet_address(input, &asker->bound);
     input_bytes(input, asker->device, sizeof asker->device - 1);
     asker->may_bind_low_ports = (enum fact)input_below(input, FACT_YES + 1);
+    asker->knows_first_free_port = input_below(input, 2) == 1;
     asker->first_free_port = input_below(input, 65536);
     asker->asked.index = input_below(input, 3);
     asker->asked.flags = input_below(input, 256);

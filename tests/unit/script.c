@@ -1,4 +1,5 @@
-#include "lookup/script.h"
+#include "sockets/script.h"
+#include "lookup/owner.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -39,6 +40,8 @@ Test(script, is_what_an_interpreter_runs)
     EXPECT("php -d x=1 -S 0.0.0.0:80 router.php", "0.0.0.0:80");
     EXPECT("-bash", "");
     EXPECT("/bin/sh /etc/init.d/x start", "/etc/init.d/x");
+    EXPECT("bash -euo pipefail /srv/run.sh", "/srv/run.sh");
+    EXPECT("node --env-file .env x.js", "x.js");
     EXPECT("ruby3.1 -C /srv bin/rails server", "bin/rails");
 }
 
@@ -55,6 +58,12 @@ Test(script, is_not_a_program_on_the_command_line)
 {
     EXPECT("python3 -c import_x y", "");
     EXPECT("bash -c sleep 1", "");
+    EXPECT("bash -lc PASSWORD=x", "");
+    EXPECT("sh -ec PASSWORD=x", "");
+    EXPECT("perl -we PASSWORD=x", "");
+    EXPECT("python3 -uc PASSWORD=x", "");
+    EXPECT("node --eval=PASSWORD", "");
+    EXPECT("node -pe PASSWORD", "");
     EXPECT("perl -e 1 file", "");
     EXPECT("python3", "");
     EXPECT("python3 -u", "");

@@ -9,8 +9,6 @@
 
 #include <stddef.h>
 
-enum { SCRIPT_SIZE = 48 };
-
 /*
  * Finds it in the arguments, each of which ends with a NUL; the last one may be cut off. What is
  * too long keeps its end: "...r/app/manage.py". "" where the program is none of the interpreters

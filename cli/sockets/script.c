@@ -5,25 +5,26 @@
 
 /*
  * Interpreters, by how their names begin (python3.11, perl5.36), and their options: those that an
- * argument follows which is not the script, and those whose argument is the program itself. What
- * follows any other option, "-m MODULE" and "-jar FILE", say, is what is run.
+ * argument follows which is not the script, and the letters that say that the program itself
+ * follows on the command line, alone or among others ("-lc"): that may have a password in it, and
+ * is not shown. What follows any other option, "-m MODULE" and "-jar FILE", say, is what is run.
  */
 static const struct interpreter {
     const char *name;
     const char *with_argument;
-    const char *of_text;
+    const char *text_letters;
 } interpreters[] = {
-    {"python", " -W -X ", " -c "},
-    {"pypy", " -W -X ", " -c "},
-    {"perl", " -I ", " -e -E "},
-    {"ruby", " -I -r -C ", " -e "},
-    {"node", " -r --require --import --loader -C ", " -e --eval -p --print "},
+    {"python", " -W -X ", "c"},
+    {"pypy", " -W -X ", "c"},
+    {"perl", " -I ", "eE"},
+    {"ruby", " -I -r -C ", "e"},
+    {"node", " -r --require --import --loader -C --env-file --env-file-if-exists ", "ep"},
     {"java", " -cp -classpath --class-path -p --module-path --add-modules ", ""},
-    {"php", " -c -d -z ", " -r -B -R -E "},
-    {"bash", " -O --rcfile --init-file ", " -c "},
-    {"dash", "", " -c "},
-    {"sh", "", " -c "},
-    {"lua", " -l ", " -e "},
+    {"php", " -c -d -z ", "rBRE"},
+    {"bash", " -O --rcfile --init-file ", "c"},
+    {"dash", "", "c"},
+    {"sh", "", "c"},
+    {"lua", " -l ", "e"},
     {"tclsh", " -encoding ", ""},
     {"dotnet", " --additionalprobingpath --depsfile --runtimeconfig ", ""},
     {"mono", "", ""},
@@ -54,6 +55,34 @@ static bool is_listed(const char *list, const struct argument *word)
         }
     }
     return false;
+}
+
+/* Rather one time too often: "--eval" and "-lc" as well as "-e" and "-c". */
+static bool gives_text(const struct interpreter *interpreter, const struct argument *option)
+{
+    static const char *const words[] = {"--eval", "--print", "--run"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const size_t length = strlen(words[i]);
+        if (option->length >= length && memcmp(option->text, words[i], length) == 0) {
+            return true;
+        }
+    }
+    const bool is_cluster = option->length > 1 && option->text[1] != '-';
+    for (size_t i = 1; is_cluster && i < option->length; i++) {
+        if (strchr(interpreter->text_letters, option->text[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "-euo pipefail" of a shell. */
+static bool takes_option_name(const struct interpreter *interpreter, const struct argument *option)
+{
+    static const char shell[] = "sh";
+    const char *name = interpreter->name;
+    return strcmp(name + strlen(name) - (sizeof shell - 1), shell) == 0 && option->length > 1 &&
+           option->text[1] != '-' && option->text[option->length - 1] == 'o';
 }
 
 /* "/usr/bin/python3" and "-bash", which is a login shell. */
@@ -105,10 +134,11 @@ void script_find(char *script, size_t size, const char *arguments, size_t length
             copy(script, size, &argument);
             return;
         }
-        if (is_listed(interpreter->of_text, &argument)) {
-            return;
-        }
         if (is_listed(interpreter->with_argument, &argument)) {
+            next_argument(&rest, end);
+        } else if (gives_text(interpreter, &argument)) {
+            return;
+        } else if (takes_option_name(interpreter, &argument)) {
             next_argument(&rest, end);
         }
     }
