@@ -2,6 +2,7 @@
 
 #include "guest/address.h"
 #include "guest/config.h"
+#include "guest/kernel.h"
 #include "guest/kernel_sockets.h"
 #include "next.h"
 #include "turn.h"
@@ -79,6 +80,21 @@ static unsigned int selected_port(int fd)
     return port != 0 && config_port(port) ? port : 0;
 }
 
+/*
+ * Two sockets with the option that listen at the same instant refuse each other: each is a listener
+ * while it looks whether there is one (inet_csk_listen_start() of the kernel). The other may be a
+ * program's that sets the option itself and takes no turn. A moment later it has given up.
+ */
+static bool listens(int fd, int backlog)
+{
+    enum { MOMENT_NS = 200000 };
+    if (next_listen(fd, backlog) == 0) {
+        return true;
+    }
+    kernel_pause(MOMENT_NS);
+    return next_listen(fd, backlog) == 0;
+}
+
 enum rescue reuse_listen(int fd, int backlog)
 {
     if (!is_tcp(fd)) {
@@ -98,7 +114,7 @@ enum rescue reuse_listen(int fd, int backlog)
     struct turn turn;
     turn_take(&turn, port);
     if (may_be_switched(fd) && set_reuse(fd, 1)) {
-        rescue = next_listen(fd, backlog) == 0 ? RESCUE_WORKED : RESCUE_NO_USE;
+        rescue = listens(fd, backlog) ? RESCUE_WORKED : RESCUE_NO_USE;
         if (rescue != RESCUE_WORKED) {
             set_reuse(fd, 0);
         }
