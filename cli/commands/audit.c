@@ -76,14 +76,10 @@ static void table_managed(struct table *table, const struct finding *finding)
     free(address);
 }
 
-/*
- * It listens where the kernel puts a server that has lost its port, and nothing in it knows whether
- * it has: then another port than this one would have to be looked after.
- */
+/* Then another port than this one would have to be looked after. */
 static bool is_suspect(const struct finding *finding)
 {
-    return finding->ephemeral == 1 && !finding->has_lost && finding->shim != PRESENCE_YES &&
-           !finding->is_managers;
+    return survey_may_have_lost(finding) && !finding->is_managers;
 }
 
 static void add_row(struct table *table, const struct finding *finding)

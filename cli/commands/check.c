@@ -208,18 +208,26 @@ static void rows_of_listeners(struct table *table, const struct running *running
 /* The sentence about the first of its listeners that other processes would keep; NULL. */
 static char *find_heirs(const struct running *running)
 {
+    struct processes processes;
     char *sentence = NULL;
-    for (size_t i = 0; i < running->listeners_count && sentence == NULL; i++) {
-        struct processes processes;
-        size_t count;
-        uint64_t inode = running->listeners[i].inode;
-        processes_find(&processes, &inode, 1);
-        const struct user *users = processes_users(&processes, inode, &count);
-        sentence = users != NULL && running->listeners[i].reuse_port != 1
-                       ? heirs_sentence(users, count)
-                       : NULL;
-        processes_free(&processes);
+    if (running->listeners_count == 0) {
+        return NULL;
     }
+    uint64_t *inodes = output_allocate(running->listeners_count, sizeof inodes[0]);
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        inodes[i] = running->listeners[i].inode;
+    }
+    processes_find(&processes, inodes, running->listeners_count);
+    for (size_t i = 0; i < running->listeners_count && sentence == NULL; i++) {
+        size_t count;
+        const struct listener *listener = &running->listeners[i];
+        const struct user *users = processes_users(&processes, listener->inode, &count);
+        if (users != NULL && listener->reuse_port != 1) {
+            sentence = heirs_sentence(users, count);
+        }
+    }
+    processes_free(&processes);
+    free(inodes);
     return sentence;
 }
 

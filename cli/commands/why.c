@@ -275,6 +275,18 @@ static int why(const struct trial_target *target, bool wait, bool json)
     return status;
 }
 
+/* The command that removes a leftover; NULL where there is none. The caller frees it. */
+static char *removal(const struct unix_trial *trial, const char *name)
+{
+    if (trial->holders.file != FILE_LEFT_OVER) {
+        return NULL;
+    }
+    char *word = text_shell_word(name);
+    char *command = output_format("rm %s", word);
+    free(word);
+    return command;
+}
+
 static void show_unix_json(const struct unix_trial *trial, const char *name)
 {
     struct json json = {0};
@@ -288,13 +300,11 @@ static void show_unix_json(const struct unix_trial *trial, const char *name)
     json_number(&json, "holders", trial->holders.total);
     json_string(&json, "message", trial->sentence);
     json_open_array(&json, "run_next");
-    if (trial->holders.file == FILE_LEFT_OVER) {
-        char *word = text_shell_word(name);
-        char *command = output_format("rm %s", word);
+    char *command = removal(trial, name);
+    if (command != NULL) {
         json_string(&json, NULL, command);
-        free(command);
-        free(word);
     }
+    free(command);
     json_close(&json);
     json_string(&json, "program", has_owner ? named->owner.program : NULL);
     if (has_owner) {
@@ -323,11 +333,11 @@ static int why_unix(const struct address *address, const char *name, bool json)
         output_text(TONE_GOOD, "%s: free: nothing has this name\n", name);
     } else {
         output_text(TONE_PLAIN, "%s\n", trial.sentence);
-        if (trial.holders.file == FILE_LEFT_OVER) {
-            char *word = text_shell_word(name);
-            output_text(TONE_PLAIN, "run: rm %s\n", word);
-            free(word);
+        char *command = removal(&trial, name);
+        if (command != NULL) {
+            output_text(TONE_PLAIN, "run: %s\n", command);
         }
+        free(command);
     }
     free(trial.sentence);
     return trial.error != 0 ? STATUS_FOUND : trial.is_known ? STATUS_FINE : STATUS_REFUSED;

@@ -1,7 +1,6 @@
 #include "processes.h"
 
 #include "guest/kernel.h"
-#include "lookup/owner.h"
 #include "script.h"
 #include "terminal/output.h"
 
@@ -241,6 +240,13 @@ char *process_runs(int pid)
     free(arguments);
     free(path);
     return script[0] != '\0' ? output_format("%s", script) : NULL;
+}
+
+void process_add_script(struct owner *owner)
+{
+    char *script = process_runs(owner->pid);
+    snprintf(owner->script, sizeof owner->script, "%s", script != NULL ? script : "");
+    free(script);
 }
 
 char *process_program(int pid)

@@ -5,6 +5,7 @@
 #ifndef LIBREUSE_PROCESSES_H
 #define LIBREUSE_PROCESSES_H
 
+#include "lookup/owner.h"
 #include "socket_list.h"
 
 #include <stdbool.h>
@@ -55,6 +56,9 @@ const char *processes_why_forbidden(void);
 
 /* What it runs, if it is an interpreter: script_find(); NULL where it is none. To be freed. */
 char *process_runs(int pid);
+
+/* The same for an owner that was found. */
+void process_add_script(struct owner *owner);
 
 /* The process's name, comm; "?" where it cannot be read. The caller frees it. */
 char *process_program(int pid);

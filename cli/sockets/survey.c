@@ -182,6 +182,11 @@ static void judge(struct survey *survey, const struct processes *processes)
     remote_close(&remote);
 }
 
+bool survey_may_have_lost(const struct finding *finding)
+{
+    return finding->ephemeral == 1 && !finding->has_lost && finding->shim != PRESENCE_YES;
+}
+
 bool survey_make(struct survey *survey)
 {
     struct sockets sockets;

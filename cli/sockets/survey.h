@@ -49,6 +49,12 @@ struct survey {
     bool complete;
 };
 
+/*
+ * Whether it listens where the kernel puts a server that has lost its port, and nothing in it knows
+ * whether it has.
+ */
+bool survey_may_have_lost(const struct finding *finding);
+
 /* False, and the reason is said, where they cannot be listed. Else survey_free() frees it. */
 bool survey_make(struct survey *survey);
 

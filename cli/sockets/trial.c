@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -154,9 +153,7 @@ static void note_user(struct owner *owner, const struct user *user)
     memcpy(name, program, strnlen(program, sizeof name - 1));
     owner_note(owner, user->pid, user->fd, name);
     if (owner->pid == user->pid) {
-        char *script = process_runs(user->pid);
-        snprintf(owner->script, sizeof owner->script, "%s", script != NULL ? script : "");
-        free(script);
+        process_add_script(owner);
     }
     free(program);
 }

@@ -226,18 +226,11 @@ static bool runs_the_same(int one, int other)
 /* Cuts a control group behind its unit, which may have divided itself further. */
 static void cut_behind_unit(char *group)
 {
-    for (char *end = group; *end != '\0'; end++) {
-        const size_t part = strcspn(end, "/");
-        char *name = end;
-        end += part;
-        const char rest = *end;
-        *end = '\0';
-        if (ends_with(name, ".service") || ends_with(name, ".scope")) {
-            return;
-        }
-        *end = rest;
-        if (rest == '\0') {
-            return;
+    static const char *const ends[] = {".service/", ".scope/"};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        char *end = strstr(group, ends[i]);
+        if (end != NULL) {
+            end[strlen(ends[i]) - 1] = '\0';
         }
     }
 }
@@ -261,26 +254,29 @@ static bool is_stopped_as_a_whole(const char *group)
     return is_whole;
 }
 
+/* systemctl is asked last, and of heirs alone: a server may have hundreds of workers. */
 static bool is_heir_of(const struct holder_process *process, const struct holder_process *server)
 {
     char *group = control_group_of(process->pid);
     char *servers = control_group_of(server->pid);
-    bool is_elsewhere = false;
-    bool is_stopped = false;
-    if (group != NULL && servers != NULL) {
+    const bool are_known = group != NULL && servers != NULL;
+    if (are_known) {
         cut_behind_unit(group);
         cut_behind_unit(servers);
-        is_elsewhere = strcmp(group, servers) != 0;
-        is_stopped = !is_elsewhere && is_stopped_as_a_whole(servers);
+    }
+    const bool is_elsewhere = are_known && strcmp(group, servers) != 0;
+    bool is_heir =
+        is_elsewhere || !process->accepts ||
+        (!is_descendant(process->pid, server->pid) && !runs_the_same(process->pid, server->pid));
+    if (is_heir && are_known && !is_elsewhere) {
+        is_heir = !is_stopped_as_a_whole(servers);
     }
     free(group);
     free(servers);
-    return !is_stopped && (is_elsewhere || !process->accepts ||
-                           (!is_descendant(process->pid, server->pid) &&
-                            !runs_the_same(process->pid, server->pid)));
+    return is_heir;
 }
 
-/* "sleep[44] (fd 3)", which the caller frees. */
+/* "sleep[44]", which the caller frees. */
 static char *process_text(int pid)
 {
     char *program = process_program(pid);
@@ -304,17 +300,14 @@ static char *write_sentence(const struct holder_process *processes, size_t count
     }
     static const char way_out[] = "close-on-exec, or KillMode=control-group";
     char *name = process_text(first->pid);
-    char *who =
-        others == 0 ? output_format("%s", name) : output_format("%s and %zu more", name, others);
     const char *server = has_server ? "" : " from a program that is gone";
     char *sentence = others == 0
                          ? output_format("next restart fails while %s, which has inherited this "
                                          "listener%s (fd %d), runs: %s",
-                                         who, server, first->fd, way_out)
-                         : output_format("next restart fails while %s, which have inherited this "
-                                         "listener%s, run: %s",
-                                         who, server, way_out);
-    free(who);
+                                         name, server, first->fd, way_out)
+                         : output_format("next restart fails while %s and %zu more, which have "
+                                         "inherited this listener%s, run: %s",
+                                         name, others, server, way_out);
     free(name);
     return sentence;
 }

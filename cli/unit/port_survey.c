@@ -140,8 +140,8 @@ enum { CANDIDATES = 5 };
  */
 static bool is_candidate(const struct finding *finding, unsigned int port)
 {
-    return finding->ephemeral == 1 && !finding->has_lost && finding->shim != PRESENCE_YES &&
-           finding->program != NULL && finding->entry.facts.port != port;
+    return survey_may_have_lost(finding) && finding->program != NULL &&
+           finding->entry.facts.port != port;
 }
 
 static void say_candidates(const struct survey *survey, unsigned int port, bool is_free)

@@ -70,9 +70,9 @@ void look_up_find(struct look_up *look_up, const struct watch_record *record, bo
     look_up->enter = network_leave(&visit);
     holders_find_owner(&look_up->holders);
     struct owner *owner = &look_up->holders.named.owner;
-    char *script = owner->search == OWNER_FOUND ? process_runs(owner->pid) : NULL;
-    snprintf(owner->script, sizeof owner->script, "%s", script != NULL ? script : "");
-    free(script);
+    if (owner->search == OWNER_FOUND) {
+        process_add_script(owner);
+    }
     owner->this_process = owner->search == OWNER_FOUND && owner->pid == (int)record->process;
 }
 

@@ -220,8 +220,6 @@ static bool list_by_netlink(struct tally *tally, int64_t deadline)
     tally->holders->source = HOLDERS_BY_SOCK_DIAG;
     tally->holders->complete = listing.complete;
     tally->holders->netlink_error = listing.error;
-    tally->holders->bound_seen =
-        question->protocol != IPPROTO_TCP || tally->bound_listed || kernel_is_at_least(6, 8);
     return listing.error == 0;
 }
 
@@ -233,7 +231,6 @@ static bool list_by_proc(struct tally *tally, int64_t deadline)
     tally->holders->source = HOLDERS_BY_PROC;
     tally->holders->complete = listing.complete;
     tally->holders->proc_error = listing.error;
-    tally->holders->bound_seen = question->protocol != IPPROTO_TCP;
     return listing.error == 0;
 }
 
@@ -254,6 +251,9 @@ static void name_holder(struct holder *named, const struct listed *socket)
 static void finish(struct tally *tally)
 {
     struct holders *holders = tally->holders;
+    holders->bound_seen = tally->question->protocol != IPPROTO_TCP ||
+                          (holders->source == HOLDERS_BY_SOCK_DIAG &&
+                           (tally->bound_listed || kernel_is_at_least(6, 8)));
     if (holders->total == 0) {
         return;
     }
@@ -294,9 +294,6 @@ void holders_find_in(const struct holders_list *list, const struct holders_quest
     for (size_t i = 0; i < list->count; i++) {
         count(&tally, list->at(list->context, i));
     }
-    holders->bound_seen =
-        question->protocol != IPPROTO_TCP || (holders->source == HOLDERS_BY_SOCK_DIAG &&
-                                              (tally.bound_listed || kernel_is_at_least(6, 8)));
     finish(&tally);
 }
 

@@ -75,7 +75,11 @@ static bool wait_with_signals_held(int fd, const struct sockaddr *addr, socklen_
 {
     const int64_t end = kernel_milliseconds() + (int64_t)config_wait() * 1000;
     int64_t pause = begin(fd, asked, *rescue);
-    for (int64_t now; pause > 0 && (now = kernel_milliseconds()) < end && now != 0;) {
+    if (pause < 0) {
+        return false;
+    }
+    for (int64_t now; (now = kernel_milliseconds()) < end && now != 0; pause = 0) {
+        pause = pause != 0 ? pause : next_pause(fd, asked);
         if (!sleep_until(pause < end - now ? now + pause : end, mask)) {
             return false;
         }
@@ -92,7 +96,6 @@ static bool wait_with_signals_held(int fd, const struct sockaddr *addr, socklen_
             return true;
         }
         failures_remember(fd, asked, EADDRINUSE);
-        pause = next_pause(fd, asked);
     }
     return false;
 }
