@@ -10,6 +10,7 @@ lint:
 	$(Q)shellcheck $(SCRIPTS)
 	$(Q)mandoc -Tlint -W warning docs/libreuse.1 docs/libreuse.so.8
 	$(Q)tests/lint/check-rooms .
+	$(Q)tests/lint/check-documents .
 	$(Q)tests/lint/check-library $(BUILD)/libreuse.so
 	$(Q)tests/lint/check-static $(STATIC)
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang all

@@ -1,7 +1,8 @@
 # What is installed, and where: the one list. Packages and the binary tarball are made by "make install"
 # into a folder of theirs, so that they follow it.
 
-DOCUMENTS := README.md $(wildcard docs/*.md)
+# The documents keep their folders, so that the links between them work.
+DOCUMENTS := README.md $(wildcard docs/*.md docs/pictures/*.svg)
 EXAMPLES  := testapps/server1.c testapps/server2.c $(wildcard packaging/systemd/*.conf)
 
 # MODE:SOURCE:PATH
@@ -14,7 +15,7 @@ COMMAND_FILES := 755:$(COMMAND):$(BINDIR)/libreuse \
     644:packaging/completions/libreuse.fish:$(FISHDIR)/libreuse.fish \
     644:$(BUILD)/libreuse.catalog:$(CATALOGDIR)/libreuse.catalog \
     644:packaging/systemd/libreuse-watch.service:$(UNITDIR)/libreuse-watch.service \
-    $(foreach file,$(DOCUMENTS),644:$(file):$(DOCDIR)/$(notdir $(file))) \
+    $(foreach file,$(DOCUMENTS),644:$(file):$(DOCDIR)/$(file)) \
     $(foreach file,$(EXAMPLES),644:$(file):$(DOCDIR)/examples/$(notdir $(file)))
 
 FILES = $(Q)DESTDIR='$(DESTDIR)' packaging/files
