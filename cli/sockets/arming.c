@@ -119,7 +119,7 @@ static void arm_entry(struct arming *arming, const struct entry *entry,
     const struct user *users = processes_users(processes, entry->facts.inode, &count);
     struct armed outcome = {
         .inode = entry->facts.inode, .entry = *entry, .before = -1, .after = -1};
-    if (users == NULL && processes->forbidden == 0 && !pending->is_last) {
+    if (users == NULL && processes->forbidden_count == 0 && !pending->is_last) {
         pending->sockets++;
     } else if (users == NULL) {
         outcome.no_access = processes_why_unknown(processes);

@@ -54,6 +54,21 @@ static void add(struct processes *processes, struct user user)
     processes->users[processes->count++] = user;
 }
 
+static void add_forbidden(struct processes *processes, int pid)
+{
+    if (processes->forbidden_count == processes->forbidden_room) {
+        const size_t room = processes->forbidden_room > 0 ? processes->forbidden_room * 2 : 64;
+        int *larger = output_allocate(room, sizeof *larger);
+        if (processes->forbidden_count > 0) {
+            memcpy(larger, processes->forbidden, processes->forbidden_count * sizeof *larger);
+        }
+        free(processes->forbidden);
+        processes->forbidden = larger;
+        processes->forbidden_room = room;
+    }
+    processes->forbidden[processes->forbidden_count++] = pid;
+}
+
 /* The number that a name is; -1 where it is none. */
 static int number_of(const char *name)
 {
@@ -138,7 +153,9 @@ void processes_find(struct processes *processes, uint64_t *inodes, size_t count)
         const int pid = number_of(entry->d_name);
         if (pid > 0) {
             seen++;
-            processes->forbidden += !look_into(&search, dirfd(proc), pid);
+            if (!look_into(&search, dirfd(proc), pid)) {
+                add_forbidden(processes, pid);
+            }
         }
     }
     closedir(proc);
@@ -161,6 +178,7 @@ void processes_find_of(struct processes *processes, const struct sockets *socket
 void processes_free(struct processes *processes)
 {
     free(processes->users);
+    free(processes->forbidden);
     *processes = (struct processes){0};
 }
 
@@ -190,6 +208,31 @@ const struct user *processes_users(const struct processes *processes, uint64_t i
     return first;
 }
 
+/* The user of a process; that of one that has ended is nobody's. */
+static bool is_of_user(int pid, uint32_t uid)
+{
+    char path[32];
+    struct stat folder;
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    return stat(path, &folder) == 0 && folder.st_uid == uid;
+}
+
+void processes_note_unseen(const struct processes *processes, uint32_t uid, struct owner *owner)
+{
+    for (int pass = 0; pass < 2 && owner->unseen == 0; pass++) {
+        for (size_t i = 0; i < processes->forbidden_count; i++) {
+            const int pid = processes->forbidden[i];
+            if (is_of_user(pid, uid) == (pass == 0)) {
+                char name[PROGRAM_SIZE] = "";
+                char *program = process_program(pid);
+                memcpy(name, program, strnlen(program, sizeof name - 1));
+                owner_note_unseen(owner, pid, name);
+                free(program);
+            }
+        }
+    }
+}
+
 size_t processes_in(const struct user *users, size_t count)
 {
     size_t different = 0;
@@ -217,7 +260,7 @@ const char *processes_why_unknown(const struct processes *processes)
     if (processes->proc_error != 0) {
         return "there is no /proc, by which its process could be found; mount it";
     }
-    if (processes->forbidden > 0) {
+    if (processes->forbidden_count > 0) {
         return processes_why_forbidden();
     }
     return "every process that /proc shows was looked into, and none has it: it is on its way "

@@ -23,8 +23,10 @@ struct processes {
     struct user *users; /* by inode, then pid, then descriptor */
     size_t count;
     size_t room;
-    size_t forbidden; /* processes that may not be looked into */
-    int proc_error;   /* the errno with which /proc could not be read, 0 */
+    int *forbidden; /* processes that may not be looked into */
+    size_t forbidden_count;
+    size_t forbidden_room;
+    int proc_error; /* the errno with which /proc could not be read, 0 */
 };
 
 /*
@@ -41,6 +43,10 @@ void processes_free(struct processes *processes);
 /* The users of one socket, and how many descriptors that are; NULL where none is known. */
 const struct user *processes_users(const struct processes *processes, uint64_t inode,
                                    size_t *count);
+
+/* Notes those that may not be looked into with an owner that was not found: those of the socket's
+ * user, if there are such. */
+void processes_note_unseen(const struct processes *processes, uint32_t uid, struct owner *owner);
 
 /* How many different processes there are among these users. */
 size_t processes_in(const struct user *users, size_t count);

@@ -78,6 +78,20 @@ static void write_sharers(struct line *line, const struct owner *owner)
     }
 }
 
+/* ", perhaps nginx[811]"; ", perhaps nginx[811] or sshd[9]"; ", one of 120" */
+static void write_unseen(struct line *line, const struct owner *owner)
+{
+    if (owner->unseen > owner->named_count) {
+        line_text(line, ", one of ");
+        line_number(line, owner->unseen);
+        return;
+    }
+    for (unsigned int i = 0; i < owner->unseen; i++) {
+        line_text(line, i == 0 ? ", perhaps " : " or ");
+        write_process(line, owner->named[i].program, owner->named[i].pid);
+    }
+}
+
 /* nginx[811]; python3[44] (server.py) and tail[45] */
 void explain_owner(struct line *line, const struct holder *holder)
 {
@@ -100,6 +114,9 @@ void explain_owner(struct line *line, const struct holder *holder)
             if (owner->search == OWNER_REFUSED) {
                 line_text(line, ", ");
                 explain_name(line, owner->error);
+            }
+            if (owner->search == OWNER_FORBIDDEN) {
+                write_unseen(line, owner);
             }
             line_text(line, ")");
         }

@@ -15,6 +15,8 @@ struct search {
     int64_t deadline;
     int own_pid; /* as /proc numbers it: a process that is left out; 0: none is */
     struct owner *owner;
+    bool is_forbidden; /* the process that is being looked into may not be */
+    bool has_unseen;   /* those of the user are enough */
     size_t link_length;
     char link[32]; /* "socket:[INODE]" */
 };
@@ -79,6 +81,7 @@ static void note_refusal(struct search *search, int error)
     }
     if (error == EACCES || error == EPERM) {
         search->owner->search = OWNER_FORBIDDEN;
+        search->is_forbidden = true;
     } else if (error != ENOENT && error != ESRCH) { /* those are of a process that has ended */
         search->owner->search = OWNER_REFUSED;
         search->owner->error = error;
@@ -145,6 +148,15 @@ static void read_program(int comm_fd, char program[PROGRAM_SIZE])
     }
 }
 
+static void name(struct owner *owner, int pid, const char program[PROGRAM_SIZE])
+{
+    if (owner->named_count < SHARERS_NAMED) {
+        struct sharer *sharer = &owner->named[owner->named_count++];
+        sharer->pid = pid;
+        memcpy(sharer->program, program, PROGRAM_SIZE);
+    }
+}
+
 void owner_note(struct owner *owner, int pid, int fd, const char program[PROGRAM_SIZE])
 {
     if (owner->search != OWNER_FOUND) {
@@ -152,14 +164,20 @@ void owner_note(struct owner *owner, int pid, int fd, const char program[PROGRAM
         owner->pid = pid;
         owner->fd = fd;
         memcpy(owner->program, program, PROGRAM_SIZE);
+        owner->unseen = 0;
+        owner->named_count = 0;
         return;
     }
     owner->sharers++;
-    if (owner->named_count < SHARERS_NAMED && strncmp(program, owner->program, PROGRAM_SIZE) != 0) {
-        struct sharer *sharer = &owner->named[owner->named_count++];
-        sharer->pid = pid;
-        memcpy(sharer->program, program, PROGRAM_SIZE);
+    if (strncmp(program, owner->program, PROGRAM_SIZE) != 0) {
+        name(owner, pid, program);
     }
+}
+
+void owner_note_unseen(struct owner *owner, int pid, const char program[PROGRAM_SIZE])
+{
+    owner->unseen++;
+    name(owner, pid, program);
 }
 
 /* How /proc calls the calling process, since it need not be mounted in our PID namespace; or 0. */
@@ -192,18 +210,32 @@ static bool search_descriptors(struct search *search, int pid, int folder_fd)
     return false;
 }
 
+static void note_unseen(const struct search *search, int proc_fd, int pid)
+{
+    char path[16];
+    char program[PROGRAM_SIZE] = "";
+    write_text(path, sizeof path, pid, "/comm");
+    read_program(kernel_open_in(proc_fd, path), program);
+    owner_note_unseen(search->owner, pid, program);
+}
+
 /* True when the time is up. */
 static bool search_process(struct search *search, int proc_fd, int pid)
 {
     char path[16];
+    bool over = false;
     write_text(path, sizeof path, pid, "/fd");
+    search->is_forbidden = false;
     const int folder_fd = kernel_open_in(proc_fd, path);
     if (folder_fd < 0) {
         note_refusal(search, errno);
-        return false;
+    } else {
+        over = search_descriptors(search, pid, folder_fd);
+        kernel_close(folder_fd);
     }
-    const bool over = search_descriptors(search, pid, folder_fd);
-    kernel_close(folder_fd);
+    if (search->is_forbidden && !search->has_unseen) {
+        note_unseen(search, proc_fd, pid);
+    }
     return over;
 }
 
@@ -249,6 +281,7 @@ static void search_proc(struct search *search)
         }
         over = search_processes(search, proc_fd, pass == 0);
         kernel_close(proc_fd);
+        search->has_unseen = search->owner->unseen > 0;
     }
 }
 

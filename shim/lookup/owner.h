@@ -25,7 +25,8 @@ enum owner_search {
 
 enum { PROGRAM_SIZE = 16 };
 
-/* Another process that has the same socket: a child, an heir, or one that it was passed to. */
+/* A process beside the owner: a child, an heir, one that the socket was passed to; or, where no
+ * owner was found, one that may be it. */
 struct sharer {
     int pid;
     char program[PROGRAM_SIZE];
@@ -45,6 +46,9 @@ struct owner {
     unsigned int sharers;       /* how many more processes have the socket, as far as is known... */
     unsigned int named_count;   /* ...of which these have names of their own */
     struct sharer named[SHARERS_NAMED];
+    /* Of OWNER_FORBIDDEN: how many processes may not be looked into, of those of the socket's user
+       if there are such; named[] has the first. */
+    unsigned int unseen;
 };
 
 /*
@@ -58,5 +62,8 @@ void owner_find_sharers(uint64_t inode, uint32_t uid, int64_t deadline, struct o
 
 /* Notes a process that has the socket: as the owner where there is none yet, or as a sharer. */
 void owner_note(struct owner *owner, int pid, int fd, const char program[PROGRAM_SIZE]);
+
+/* Notes a process that may not be looked into. */
+void owner_note_unseen(struct owner *owner, int pid, const char program[PROGRAM_SIZE]);
 
 #endif

@@ -11,24 +11,45 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 /* What the caller may not see or do. */
 TestSuite(unseen, .init = enter_private_network);
 
+/* Users that nobody else has while other tests run. */
+enum { LONE_USER = 65521, CROWDS_USER = 65522 };
+
 Test(unseen, is_another_users_process_and_its_user_is_named)
 {
     struct host holder = start_host(WITHOUT_SHIM);
-    host_become_user(&holder, HOLDERS_USER);
+    host_become_user(&holder, LONE_USER);
     host_serve(&holder, "0.0.0.0:9999");
     struct host host = start_host(WITH_SHIM);
     host_become_user(&host, HOSTS_USER);
     const char *rest = refused(&host, host_tcp_socket(&host), "0.0.0.0:9999");
     expect_words(rest, "may not be looked into");
-    expect_words(rest, "(uid 65533)");
-    expect_words(rest, "listening on 0.0.0.0:9999");
+    char who[64];
+    snprintf(who, sizeof who, "(uid 65521, perhaps obedient_host[%d]) listening on 0.0.0.0:9999",
+             (int)holder.process.pid);
+    expect_words(rest, who);
     expect_no_words(rest, "fd ");
+}
+
+/* Two of the user's are named, of more the number is said. */
+Test(unseen, are_as_many_processes_as_may_be_the_holder)
+{
+    struct host others[2] = {start_host(WITHOUT_SHIM), start_host(WITHOUT_SHIM)};
+    struct host holder = start_host(WITHOUT_SHIM);
+    host_become_user(&holder, CROWDS_USER);
+    host_serve(&holder, "0.0.0.0:9999");
+    struct host host = start_host(WITH_SHIM);
+    host_become_user(&host, HOSTS_USER);
+    host_become_user(&others[0], CROWDS_USER);
+    expect_words(refused(&host, host_tcp_socket(&host), "0.0.0.0:9999"), "] or obedient_host[");
+    host_become_user(&others[1], CROWDS_USER);
+    expect_words(refused(&host, host_tcp_socket(&host), "0.0.0.0:9999"), "(uid 65522, one of 3)");
 }
 
 /* A daemon that has dropped its rights may no longer read its own /proc/self/fd. */

@@ -153,7 +153,7 @@ Test(refused_questions, about_the_owner_are_said_to_be_refused)
     check_owner_that_is_refused(SYS_openat, EMFILE,
                                 "held by a process that cannot be looked up here (uid 0, EMFILE)");
     check_owner_that_is_refused(SYS_openat, EPERM,
-                                "held by a process that may not be looked into (uid 0)");
+                                "held by a process that may not be looked into (uid 0");
     check_owner_that_is_refused(SYS_getdents64, ENOSYS,
                                 "held by a process that cannot be looked up here (uid 0, ENOSYS)");
     check_owner_that_is_refused(SYS_readlinkat, ENOSYS,

@@ -81,6 +81,7 @@ static void read_holders(struct input *input, struct holders *holders)
     named->owner.sharers = input_below(input, 1000);
     named->owner.named_count = input_below(input, SHARERS_NAMED + 1);
     named->owner.sharers += named->owner.named_count;
+    named->owner.unseen = input_below(input, 1000);
     for (size_t i = 0; i < SHARERS_NAMED; i++) {
         struct sharer *const sharer = &named->owner.named[i];
         sharer->pid = (int)input_below(input, INT32_MAX);
