@@ -113,6 +113,7 @@ void holders_ask(struct holders_question *question, int fd, const struct address
     question->other_network = is_of_other_network(fd);
     if (is_name(asked)) {
         question->name = asked;
+        question->type = option(fd, SOL_SOCKET, SO_TYPE);
     }
     if (question->port == 0) {
         return;

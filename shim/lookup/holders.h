@@ -24,6 +24,7 @@ struct holders_question {
     unsigned int port;
     struct claim claim;
     const struct address *name; /* of AF_UNIX, the asker's; otherwise null */
+    int type;                   /* of an AF_UNIX socket, SOCK_...; 0: any */
     uint64_t except;            /* the inode of a socket that is left out: the asker; 0: none */
     int protocol_error; /* errno with which the kernel, or a filter, refuses to tell the protocol */
     bool other_network; /* the socket is of another network namespace than the calling thread */

@@ -15,6 +15,7 @@
 struct wanted {
     const char *name;
     size_t length;
+    int type; /* of the socket that wants it; 0: not known */
     bool is_path;
     bool has_file;
     uint32_t file_inode;
@@ -102,10 +103,12 @@ static bool has_name(const struct unix_listed *socket, const struct wanted *want
     return true;
 }
 
+/* In the abstract space each type of socket has names of its own: unix_bind_abstract(). */
 static enum overlap meets(const struct unix_listed *socket, const struct wanted *wanted)
 {
     if (!wanted->is_path) {
-        return has_name(socket, wanted) ? OVERLAP_CERTAIN : OVERLAP_NONE;
+        const bool is_of_type = wanted->type == 0 || socket->type == wanted->type;
+        return is_of_type && has_name(socket, wanted) ? OVERLAP_CERTAIN : OVERLAP_NONE;
     }
     if (socket->has_file && wanted->has_file && socket->file_inode == wanted->file_inode &&
         socket->file_device == wanted->file_device) {
@@ -198,7 +201,7 @@ void unix_holders_find(const struct holders_question *question, int64_t deadline
     const struct sockaddr_un *un = &question->name->as.un;
     const size_t length = question->name->length - offsetof(struct sockaddr_un, sun_path);
     const bool is_path = un->sun_path[0] != '\0';
-    struct wanted wanted = {.name = un->sun_path, .is_path = is_path};
+    struct wanted wanted = {.name = un->sun_path, .type = question->type, .is_path = is_path};
     wanted.length = length < sizeof un->sun_path ? length : sizeof un->sun_path;
     if (is_path) {
         wanted.length = strnlen(un->sun_path, wanted.length);

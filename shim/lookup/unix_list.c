@@ -58,6 +58,7 @@ bool unix_diag_parse(const void *payload, size_t length, struct unix_listed *soc
     }
     memcpy(&message, payload, sizeof message);
     *socket = (struct unix_listed){.state = state_from_kernel(message.udiag_state),
+                                   .type = message.udiag_type,
                                    .inode = message.udiag_ino};
     size_t offset = sizeof message;
     struct diag_attribute attribute;
@@ -93,12 +94,13 @@ bool unix_line_parse(const char *line, size_t length, struct unix_listed *socket
     struct cursor cursor = {line, line + length};
     uint64_t ignored;
     uint64_t flags;
+    uint64_t type;
     uint64_t state;
     *socket = (struct unix_listed){.state = STATE_BOUND};
     const bool has_state = skip_pointer(&cursor) && cursor_hex(&cursor, 8, &ignored) &&
                            cursor_spaces(&cursor) && cursor_hex(&cursor, 8, &ignored) &&
                            cursor_spaces(&cursor) && cursor_hex(&cursor, 8, &flags) &&
-                           cursor_spaces(&cursor) && cursor_hex(&cursor, 4, &ignored) &&
+                           cursor_spaces(&cursor) && cursor_hex(&cursor, 4, &type) &&
                            cursor_spaces(&cursor) && cursor_hex(&cursor, 2, &state);
     if (!has_state || !cursor_spaces(&cursor) || !cursor_decimal(&cursor, &socket->inode) ||
         !cursor_char(&cursor, ' ')) {
@@ -110,6 +112,7 @@ bool unix_line_parse(const char *line, size_t length, struct unix_listed *socket
     }
     memcpy(socket->name, cursor.next, left);
     socket->name_length = left;
+    socket->type = (int)type;
     socket->state = state_from_line(flags, state);
     return true;
 }

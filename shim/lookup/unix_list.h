@@ -14,6 +14,7 @@
 
 struct unix_listed {
     enum state state; /* listening, bound, or established: connected, accepted */
+    int type;         /* SOCK_STREAM, SOCK_DGRAM, ... */
     uint64_t inode;   /* of the socket */
     uint32_t uid;     /* of its owner; 0 where the kernel does not tell: before 5.3, and in /proc */
     bool has_file;    /* whether the file that it made is told: in netlink only */

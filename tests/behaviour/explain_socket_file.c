@@ -82,6 +82,19 @@ Test(socket_file, in_the_abstract_space_names_its_program)
     expect_descriptor(rest, fd);
 }
 
+/* There, sockets of different types do not take each other's names. */
+Test(socket_file, in_the_abstract_space_is_held_by_a_socket_of_the_same_type)
+{
+    struct host other = start_host(WITHOUT_SHIM);
+    EXPECT_SUCCESS(host_listen(&other, bound_file(&other, SOCK_STREAM, "@libreuse")));
+    struct host holder = start_host(WITHOUT_SHIM);
+    bound_file(&holder, SOCK_DGRAM, "@libreuse");
+    struct host host = start_host(WITH_SHIM);
+    const char *rest = refused(&host, unix_socket(&host, SOCK_DGRAM), "@libreuse");
+    expect_words(rest, who(&holder));
+    expect_no_words(rest, who(&other));
+}
+
 Test(socket_file, that_nobody_is_bound_to_is_a_leftover_that_can_be_removed)
 {
     struct host holder = start_host(WITHOUT_SHIM);
