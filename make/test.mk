@@ -25,6 +25,11 @@ CHECK_ARCHITECTURES ?= s390x-linux-gnu arm-linux-gnueabihf
 check:
 	$(Q)MAKE="$(MAKE)" ARCHITECTURES="$(CHECK_ARCHITECTURES)" tests/check $(CHECKS)
 
+# What both need is built together; then one after the other, each on all processors.
+test: $(BUILD)/tests/unit/run $(BUILD)/tests/behaviour/run tested
+	$(Q)$(MAKE) --no-print-directory test-unit
+	$(Q)$(MAKE) --no-print-directory test-behaviour
+
 test-unit: $(BUILD)/tests/unit/run
 	@echo "unit tests"
 	$(Q)$<
