@@ -29,8 +29,8 @@ static const char help[] =
     "whatever processes have them. Its next start works at once if that one sets\n"
     "SO_REUSEADDR, too, as \"libreuse run\" makes it. The server notices nothing.\n"
     "\n"
-    "A number is a port where a TCP socket has it, else a process. If that process\n"
-    "listens, and nobody on the port, it is refused: say which.\n"
+    "A number is a port where a TCP socket has it, else a process; where it could be\n"
+    "both, that is said. PORT may be the name of a service.\n"
     "\n"
     "      --port=PORT  all listeners and connections on this port\n"
     "      --pid=PID    those on the addresses on which this process listens\n"
@@ -248,8 +248,8 @@ static int report(struct arming *arming, const struct leftovers *leftovers)
     return status_of(arming, leftovers, &sums);
 }
 
-/* Says why nothing of the process can be armed. */
-static int say_no_listeners(int pid)
+/* Says why nothing of the process can be armed, nor of the port that its number may be; else 0. */
+static int say_no_listeners(int pid, unsigned int port)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/fd", pid);
@@ -258,19 +258,23 @@ static int say_no_listeners(int pid)
         return STATUS_FOUND;
     }
     char *program = process_program(pid);
+    char *start = port != 0 ? output_format("no TCP socket has port %u, and the process %s[%d]",
+                                            port, program, pid)
+                            : output_format("%s[%d]", program, pid);
     int status = STATUS_FOUND;
     if (process_is_in_this_network(pid) == PRESENCE_NO) {
-        output_error("%s[%d] is in another network namespace; run: nsenter --target %d --net "
+        output_error("%s is in another network namespace; run: nsenter --target %d --net "
                      "libreuse arm --pid=%d",
-                     program, pid, pid, pid);
+                     start, pid, pid);
     } else if (access(path, R_OK) != 0) {
-        output_error("%s[%d]: %s", program, pid, processes_why_forbidden());
+        output_error("%s: %s", start, processes_why_forbidden());
         status = STATUS_REFUSED;
     } else {
-        output_error("%s[%d] has no listening TCP socket; for the connections of a forked child "
-                     "give the port",
-                     program, pid);
+        output_error("%s has no listening TCP socket; for the connections of a forked child give "
+                     "the port",
+                     start);
     }
+    free(start);
     free(program);
     return status;
 }
@@ -278,7 +282,7 @@ static int say_no_listeners(int pid)
 static int arm(struct arming *arming, bool json)
 {
     if (arming->port == 0 && !arming_find_listeners(arming)) {
-        return say_no_listeners(arming->pid);
+        return say_no_listeners(arming->pid, 0);
     }
     if (json) {
         /* nothing before the object */
@@ -303,6 +307,31 @@ static int arm(struct arming *arming, bool json)
     return status_of(arming, &leftovers, &sums);
 }
 
+static bool process_listens(int pid)
+{
+    struct arming process = {.pid = pid, .remote = REMOTE_NONE};
+    const bool listens = arming_find_listeners(&process);
+    arming_free(&process);
+    return listens;
+}
+
+/* A number that is a port with sockets and a process that listens: -1 where the port is meant. */
+static int choose_between(const char *number, int pid, bool port_listens)
+{
+    char *program = process_program(pid);
+    if (port_listens) {
+        output_error("%s is also a process, %s[%d], which listens: taken for the port, on which "
+                     "somebody listens; for the process: libreuse arm --pid=%s",
+                     number, program, pid, number);
+    } else {
+        output_error("%s is a port with connections, and a process, %s[%d], which listens: say "
+                     "which with --port=%s or --pid=%s",
+                     number, program, pid, number, number);
+    }
+    free(program);
+    return port_listens ? -1 : STATUS_USAGE;
+}
+
 /* Decides what a bare number names. Returns a status where it cannot be decided, or -1. */
 static int decide(struct arming *arming, const char *text)
 {
@@ -310,28 +339,27 @@ static int decide(struct arming *arming, const char *text)
     if (!target_port_or_pid(text, &arming->port, &arming->pid)) {
         return command_usage("arm");
     }
+    if (arming->pid == 0) {
+        return -1; /* the name of a service, or a port as people paste it */
+    }
     if (arming->port != 0) {
         sockets_list(&sockets, IPPROTO_TCP, arming->port, SOCKETS_IN_ANY);
     }
     const bool port_is_used = sockets.count > 0;
     const bool port_listens = sockets_count(&sockets, STATE_LISTEN) > 0;
     sockets_free(&sockets);
-    struct arming process = {.pid = arming->pid, .remote = REMOTE_NONE};
-    const bool process_listens = !port_listens && arming_find_listeners(&process);
-    arming_free(&process);
-    if (port_is_used && process_listens) {
-        output_error("%s is a port with connections, and a process that listens: say which with "
-                     "--port=%s or --pid=%s",
-                     text, text, text);
-        return STATUS_USAGE;
+    const bool pid_listens = process_listens(arming->pid);
+    if (port_is_used) {
+        return pid_listens ? choose_between(text, arming->pid, port_listens) : -1;
     }
-    if (!port_is_used && !process_exists(arming->pid)) {
+    if (!process_exists(arming->pid)) {
         output_error("%s: no TCP socket has this port, and there is no such process", text);
         return STATUS_FOUND;
     }
-    if (!port_is_used) {
-        arming->port = 0;
+    if (!pid_listens) {
+        return say_no_listeners(arming->pid, arming->port);
     }
+    arming->port = 0;
     return -1;
 }
 

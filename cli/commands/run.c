@@ -23,7 +23,7 @@ static const char help[] =
     "  --log=WHERE        auto, stderr, journal, syslog, none, or an absolute path\n"
     "  --format=FORM      text or json\n"
     "  --level=LEVEL      the least reported: err, warning, notice or info\n"
-    "  --ports=LIST       only these ports: 9999,8000-8099\n"
+    "  --ports=LIST       only these ports: 9999,8000-8099,http\n"
     "  --wait=SECONDS     how long bind() waits for a port that is held\n"
     "  --swallowed=WHAT   log, fail or exit: listen() after a bind() that failed\n"
     "  --explain          look up who holds a port (the default)\n"

@@ -5,6 +5,7 @@
  */
 #include "command.h"
 #include "guest/kernel.h"
+#include "guest/port_list.h"
 #include "sockets/target.h"
 #include "terminal/output.h"
 #include "watch/stream.h"
@@ -27,7 +28,7 @@ static const char help[] =
     "preloaded or changed, and nothing is left behind. Ctrl-c ends it with a\n"
     "summary.\n"
     "\n"
-    "      --port=LIST    only these ports: 9999,8000-8099\n"
+    "      --port=LIST    only these ports: 9999,8000-8099,http\n"
     "      --pid=PID      only this process\n"
     "      --unit=NAME    only this unit of systemd, or this container\n"
     "      --all          UDP, AF_UNIX and all others, too, not only TCP\n"
@@ -160,33 +161,25 @@ static int watch_host(struct watch *watch)
     return watch->stream.fold.events > 0 ? STATUS_FOUND : STATUS_FINE;
 }
 
-/* 9999,8000-8099; NULL where it is something else. */
+static unsigned char *wanted_ports;
+
+static void want_ports(unsigned int first, unsigned int last)
+{
+    memset(wanted_ports + first, 1, last - first + 1);
+}
+
+/* As of LIBREUSE_PORTS: 9999,8000-8099,http; NULL where it is something else. */
 static unsigned char *parse_ports(const char *text)
 {
-    unsigned char *ports = output_allocate(UINT16_MAX + 1, 1);
-    char *list = output_format("%s", text);
-    bool is_good = true;
-    char *rest = list;
-    for (char *range; is_good && (range = strsep(&rest, ",")) != NULL;) {
-        char *last_text = strchr(range, '-');
-        unsigned int first = 0;
-        unsigned int last = 0;
-        if (last_text != NULL) {
-            *last_text++ = '\0';
-        }
-        is_good = target_port(range, &first) &&
-                  target_port(last_text != NULL ? last_text : range, &last) && first <= last;
-        for (unsigned int port = first; is_good && port <= last; port++) {
-            ports[port] = 1;
-        }
+    wanted_ports = output_allocate(UINT16_MAX + 1, 1);
+    if (!port_list_each(text, want_ports)) {
+        output_error("watch: --port=%s: expected ports from 1 to 65535, ranges, and services of "
+                     "/etc/services, like 9999,8000-8099,http",
+                     text);
+        free(wanted_ports);
+        wanted_ports = NULL;
     }
-    free(list);
-    if (!is_good) {
-        output_error("watch: --port=%s: expected ports like 9999,8000-8099", text);
-        free(ports);
-        return NULL;
-    }
-    return ports;
+    return wanted_ports;
 }
 
 static bool parse_seconds(const char *text, int64_t *milliseconds)

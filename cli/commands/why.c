@@ -30,11 +30,11 @@ static const char help[] =
     "\n"
     "Tries whether bind() of this port would work now in this network namespace,\n"
     "without and with SO_REUSEADDR; says who holds it, when it will be free, and what\n"
-    "to do. ADDRESS is an IPv4 address, an IPv6 address in brackets, or *; without\n"
-    "it, 0.0.0.0 and [::] are tried. PORT may be a service's name; udp/PORT is UDP.\n"
-    "PATH is an AF_UNIX socket's, or @NAME: nothing is tried, its file is looked at.\n"
+    "to do. ADDRESS is an IPv4 address, an IPv6 address in brackets, localhost, or *;\n"
+    "without it, 0.0.0.0 and [::] are tried. PORT may be a service's name. PATH is an\n"
+    "AF_UNIX socket's, or @NAME: nothing is tried, its file is looked at.\n"
     "\n"
-    "      --udp      a UDP port\n"
+    "      --udp      a UDP port; so is udp/PORT\n"
     "      --wait     wait until it is free, with a countdown on a terminal\n"
     "      --json     for programs\n"
     "  -h, --help     this text\n"
@@ -383,7 +383,7 @@ int why_command(int argc, char **argv)
         }
         return why_unix(&target.address, argv[optind], json);
     }
-    if (!target_socket(argv[optind], &target.address, &target.port, &target.protocol)) {
+    if (!target_socket(argv[optind], &target)) {
         return command_usage("why");
     }
     return why(&target, wait, json);

@@ -139,6 +139,10 @@ void trials_make(const struct trial_target *target, struct trials *trials)
         ipv4->as.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
         ipv6->length = sizeof ipv6->as.in6;
         ipv6->as.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+        if (target->is_loopback) {
+            ipv4->as.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            ipv6->as.in6.sin6_addr = in6addr_loopback;
+        }
     }
     for (size_t i = 0; i < trials->count; i++) {
         try_address(target, &trials->list[i]);

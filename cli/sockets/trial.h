@@ -16,7 +16,8 @@
 
 /* What is to be tried. */
 struct trial_target {
-    struct address address; /* unknown: both wildcards */
+    struct address address; /* unknown: both wildcards... */
+    bool is_loopback;       /* ...or both loopback addresses */
     unsigned int port;
     int protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 };

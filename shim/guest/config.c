@@ -221,7 +221,10 @@ static void complain_of_unknown_names(void)
     }
 }
 
-/* The variable whose name is nearest to another name; NULL where none is near. */
+/*
+ * The variable whose name is nearest to another name; NULL where none is near: where half of what
+ * follows the prefix is another, or more, it is another word and not misspelt.
+ */
 static const char *nearest_variable(const char *name)
 {
     enum { NEAR = 4 };
@@ -229,7 +232,8 @@ static const char *nearest_variable(const char *name)
     const char *nearest = NULL;
     for (unsigned int i = 0; i < VARIABLES; i++) {
         const unsigned int distance = spelling_distance(name, variables[i].name);
-        if (distance < shortest) {
+        const size_t length = strlen(variables[i].name) - (sizeof "LIBREUSE_" - 1);
+        if (distance < shortest && 2 * distance <= length) {
             shortest = distance;
             nearest = variables[i].name;
         }

@@ -184,6 +184,8 @@ Test(command_arm, a_port_on_which_somebody_listens_goes_before_a_process)
     int others = host_serve(&other, port_of_pid(&process));
     struct process arm = LIBREUSE(0, "arm", text_of(process.process.pid));
     EXPECT_LINE(&arm, "port", text_of(process.process.pid));
+    expect_complaint(&arm, "is also a process, obedient_host[");
+    expect_complaint(&arm, "for the process: libreuse arm --pid=");
     EXPECT_VALUE(reuse_of(&other, others), 1);
     EXPECT_VALUE(reuse_of(&process, its), 0);
 }
@@ -280,6 +282,30 @@ Test(command_arm, what_is_not_there_is_said)
     struct host idle = start_host(WITHOUT_SHIM);
     struct process process = LIBREUSE(1, "arm", "--pid", text_of(idle.process.pid));
     expect_complaint(&process, "has no listening TCP socket");
+    struct process both = LIBREUSE(1, "arm", port_of_pid(&idle) + sizeof "127.0.0.1:" - 1);
+    expect_complaint(&both, "no TCP socket has port ");
+    expect_complaint(&both, "and the process obedient_host[");
+}
+
+Test(command_arm, a_port_is_understood_as_people_paste_it)
+{
+    static const char *const ways[] = {":8080",     "tcp/8080",      "*:8080", "0.0.0.0:8080",
+                                       "[::]:8080", "0.0.0.0:8080:", ":::8080"};
+    struct host server = start_host(WITH_SHIM);
+    host_serve(&server, "127.0.0.1:8080");
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct process arm = LIBREUSE(0, "arm", ways[i]);
+        expect_said(&arm, "0 sockets armed, 1 armed before");
+    }
+    struct process one = LIBREUSE(2, "arm", "127.0.0.1:8080");
+    expect_complaint(&one, "this is for a port, of whatever address: expected 8080");
+    struct process udp = LIBREUSE(2, "free", "udp/8080");
+    expect_complaint(&udp, "only TCP has such sockets");
+    LIBREUSE(0, "free", "tcp/8080");
+    if (access("/etc/services", R_OK) != 0) {
+        skip_because("/etc/services is not here");
+    }
+    LIBREUSE(0, "arm", "http-alt");
 }
 
 Test(command_arm, a_process_in_another_network_is_pointed_out)

@@ -507,7 +507,9 @@ Test(command_watch, ends_by_itself)
 Test(command_watch, explains_wrong_options)
 {
     struct process watch = LIBREUSE(2, "watch", "--port=9-1");
-    expect_complaint(&watch, "expected ports like 9999,8000-8099");
+    expect_complaint(&watch, "--port=9-1: expected ports from 1 to 65535");
+    watch = LIBREUSE(2, "watch", "--port=http-alt,9-10", "--for=never"); /* a service, no range */
+    cr_assert_null(strstr(errors_of(&watch), "--port"), "%s", errors_of(&watch));
     watch = LIBREUSE(2, "watch", "--for=never");
     expect_complaint(&watch, "expected whole seconds");
     watch = LIBREUSE(2, "watch", "--port");

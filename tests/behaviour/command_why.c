@@ -151,7 +151,9 @@ Test(command_why, ipv6_addresses_stand_in_brackets)
     struct process why = LIBREUSE(1, "why", "[::1]:9999");
     expect_said(&why, "listening on [::1]:9999");
     LIBREUSE(0, "why", "127.0.0.1:9999");
-    struct process wrong = LIBREUSE(2, "why", "::1:9999");
+    struct process netstat = LIBREUSE(1, "why", "::1:9999");
+    expect_said(&netstat, "listening on [::1]:9999");
+    struct process wrong = LIBREUSE(2, "why", "::1:x:9999");
     expect_complaint(&wrong, "brackets");
 }
 
@@ -333,13 +335,27 @@ Test(command_why, wait_counts_down_on_a_terminal)
 
 Test(command_why, a_port_is_understood_as_people_paste_it)
 {
-    static const char *const tcp[] = {":9999", "tcp/9999", "9999/tcp", "*:9999", "tcp/*:9999"};
+    static const char *const tcp[] = {
+        ":9999",         "tcp/9999",           "9999/tcp",        "*:9999",   "tcp/*:9999",
+        "TCP/9999",      "tcp:9999",           " 9999 ",          "9999:",    "9999,",
+        "0.0.0.0:9999:", "tcp://0.0.0.0:9999", "0.0.0.0%lo:9999", "*%lo:9999"};
     for (size_t i = 0; i < sizeof tcp / sizeof tcp[0]; i++) {
         struct process why = LIBREUSE(0, "why", tcp[i]);
         expect_said(&why, "0.0.0.0:9999: free, and nobody listens");
     }
-    struct process udp = LIBREUSE(0, "why", "udp/9999");
-    expect_not_said(&udp, "WITH SO_REUSEADDR");
+    static const char *const ipv6[] = {"[::]:9999", ":::9999", "tcp/[::]:9999", "[::]%lo:9999",
+                                       "http://[::]:9999/index.html"};
+    for (size_t i = 0; i < sizeof ipv6 / sizeof ipv6[0]; i++) {
+        struct process why = LIBREUSE(0, "why", ipv6[i]);
+        expect_said(&why, "]:9999: free, and nobody listens");
+        expect_not_said(&why, "0.0.0.0");
+    }
+    static const char *const udp_ports[] = {"udp/9999", "9999/udp", "UDP:9999", "udp://*:9999"};
+    for (size_t i = 0; i < sizeof udp_ports / sizeof udp_ports[0]; i++) {
+        struct process udp = LIBREUSE(0, "why", udp_ports[i]);
+        expect_not_said(&udp, "WITH SO_REUSEADDR");
+        expect_said(&udp, "0.0.0.0:9999: free");
+    }
     if (access("/etc/services", R_OK) != 0) {
         skip_because("/etc/services is not here");
     }
@@ -349,11 +365,25 @@ Test(command_why, a_port_is_understood_as_people_paste_it)
     expect_said(&with_address, "127.0.0.1:8080: free");
 }
 
+Test(command_why, localhost_is_both_loopback_addresses)
+{
+    static const char *const names[] = {"localhost:9999", "tcp://localhost:9999", "LocalHost:9999",
+                                        "http://localhost:9999/health?now"};
+    struct host server = start_host(WITHOUT_SHIM);
+    host_serve(&server, "[::1]:9999");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct process why = LIBREUSE(1, "why", names[i]);
+        expect_said(&why, "127.0.0.1:9999: free");
+        expect_said(&why, "[::1]:9999: EADDRINUSE: held by obedient_host[");
+        expect_not_said(&why, "0.0.0.0");
+    }
+}
+
 Test(command_why, wrong_arguments_are_named)
 {
-    static const char *const wrong[] = {
-        "",   "0", "65536",    "99999999999", "-1",    "htttp",         "tcp/", "tcp/0",
-        "1:", ":", "1.2.3:80", "[::1:80",     "[]:80", "[::1%nope]:80", "+80"};
+    static const char *const wrong[] = {"",         "0",       "65536", "99999999999",   "-1",
+                                        "htttp",    "tcp/",    "tcp/0", "[]:",           ":",
+                                        "1.2.3:80", "[::1:80", "[]:80", "[::1%nope]:80", "+80"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct process why = LIBREUSE(2, "why", wrong[i]);
         expect_complaint(&why, "see: libreuse help why");

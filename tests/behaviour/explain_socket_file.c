@@ -181,6 +181,26 @@ Test(socket_file, is_explained_by_the_command)
     LIBREUSE(2, "why", "--wait", "/mnt/socket");
 }
 
+/* The file is meant where there is one, and a port is meant where it is one. */
+Test(socket_file, why_needs_no_slash_in_a_path)
+{
+    struct host server = start_host(WITHOUT_SHIM);
+    const int fd = unix_socket(&server, SOCK_STREAM);
+    EXPECT_SUCCESS(host_bind(&server, fd, "/mnt/live.sock"));
+    EXPECT_SUCCESS(host_listen(&server, fd));
+    cr_assert_eq(chdir("/mnt"), 0);
+    struct process why = LIBREUSE(1, "why", "live.sock");
+    expect_said(&why, "live.sock: EADDRINUSE: held by obedient_host[");
+    struct process gone = LIBREUSE(2, "why", "gone.sock");
+    expect_complaint(&gone, "\"gone.sock\" is not a port");
+    expect_complaint(&gone, "or the path of a socket");
+    EXPECT_SUCCESS(host_bind(&server, unix_socket(&server, SOCK_STREAM), "/mnt/9999"));
+    struct process port = LIBREUSE(0, "why", "9999");
+    expect_said(&port, "0.0.0.0:9999: free");
+    struct process file = LIBREUSE(1, "why", "./9999");
+    expect_said(&file, "./9999: EADDRINUSE");
+}
+
 Test(socket_file, without_netlink_is_not_taken_for_a_leftover_for_certain)
 {
     struct host holder = start_host(WITHOUT_SHIM);

@@ -180,11 +180,13 @@ Test(config, a_name_that_no_variable_has_is_complained_about_with_the_nearest_on
     setenv("LIBREUSE_SWALLOWD", "exit", 1);
     setenv("LIBREUSE_PORT", "80", 1);
     setenv("LIBREUSE_COLOUR", "", 1);
+    setenv("LIBREUSE_FOO", "", 1);
     setenv("LIBREUSE_WAIT", "1", 1);
     config_load();
     assert_wrong_name("LIBREUSE_SWALLOWD", "LIBREUSE_SWALLOWED");
     assert_wrong_name("LIBREUSE_PORT", "LIBREUSE_PORTS");
     assert_wrong_name("LIBREUSE_COLOUR", NULL);
+    assert_wrong_name("LIBREUSE_FOO", NULL);
     assert_no_complaint();
     cr_assert(config_all_ports());
     cr_assert_eq(config_wait(), 1);
