@@ -3,7 +3,7 @@
 
 # The documents keep their folders, so that the links between them work.
 DOCUMENTS := README.md $(wildcard docs/*.md docs/pictures/*.svg)
-EXAMPLES  := testapps/server1.c testapps/server2.c $(wildcard packaging/systemd/*.conf)
+EXAMPLES  := testapps/server1.c testapps/server2.c $(wildcard packaging/systemd/*.conf packaging/systemd/libreuse-metrics.* packaging/prometheus/*)
 
 # MODE:SOURCE:PATH
 LIBRARY_FILES := 644:$(BUILD)/libreuse.so:$(LIBDIR)/libreuse.so

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "sockets/socket_list.h"
 #include "sockets/survey.h"
+#include "terminal/metrics.h"
 #include "terminal/output.h"
 #include "unit/heirs.h"
 #include "unit/socket_unit.h"
@@ -16,7 +17,7 @@
 #include <sys/socket.h>
 
 static const char help[] =
-    "Usage: libreuse audit [--json]\n"
+    "Usage: libreuse audit [--json|--prometheus]\n"
     "\n"
     "Lists every listening TCP socket of this network namespace: its process, whether\n"
     "SO_REUSEADDR is set on it, whether libreuse.so is loaded, and what the next\n"
@@ -31,9 +32,10 @@ static const char help[] =
     "\"not known\"          With the reason.\n"
     "\"(ephemeral)\"        A port that the kernel gives out: its own may be lost.\n"
     "\n"
-    "      --json     for programs\n"
-    "  -h, --help     this text\n"
-    "  -V, --version  the version\n"
+    "      --json        for programs\n"
+    "      --prometheus  for the textfile collector of Prometheus' node_exporter\n"
+    "  -h, --help        this text\n"
+    "  -V, --version     the version\n"
     "\n"
     "Sockets of other users' processes: only with CAP_SYS_PTRACE, and with Linux 5.6.\n"
     "\n"
@@ -273,6 +275,82 @@ static void show_json(const struct survey *survey)
     json_close(&json);
 }
 
+/* Verdicts that no listener has are said, too: with 0. */
+static void metrics_of_verdicts(struct metrics *metrics, const struct survey *survey)
+{
+    metrics_family(metrics, "libreuse_listeners",
+                   "Listening TCP sockets of this network namespace, by verdict.");
+    for (size_t i = 0; i < VERDICTS; i++) {
+        const struct label label = {"verdict", verdicts[i].json};
+        metrics_sample(metrics, &label, 1, (int64_t)survey->verdicts[i]);
+    }
+}
+
+static void metrics_of_losses(struct metrics *metrics, const struct survey *survey)
+{
+    metrics_family(metrics, "libreuse_lost_port_timestamp_seconds",
+                   "When the bind of this address failed, of a program that listens elsewhere.");
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        if (finding->has_lost) {
+            char *address = sockets_address_text(&finding->loss.asked);
+            char *listens_on = sockets_local_text(&finding->entry);
+            char *error = loss_error_name(&finding->loss);
+            const struct label labels[] = {
+                {"program", finding->program != NULL ? finding->program : ""},
+                {"address", address},
+                {"error", error},
+                {"listens_on", listens_on}};
+            metrics_sample(metrics, labels, sizeof labels / sizeof labels[0],
+                           finding->loss.time / 1000);
+            free(error);
+            free(listens_on);
+            free(address);
+        }
+    }
+}
+
+static void metrics_of_versions(struct metrics *metrics, const struct survey *survey)
+{
+    metrics_family(metrics, "libreuse_processes",
+                   "Listening processes with libreuse.so in them, by its version.");
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *one = &survey->findings[i];
+        int64_t processes = 0;
+        for (size_t j = i; j < survey->count && one->shim == PRESENCE_YES; j++) {
+            const struct finding *other = &survey->findings[j];
+            processes += other->is_first_of_process && other->shim == PRESENCE_YES &&
+                         strcmp(other->version, one->version) == 0;
+        }
+        if (one->is_first_of_process && processes > 0) {
+            const char *version = one->version[0] != '\0' ? one->version : "unknown";
+            const struct label label = {"version", version};
+            metrics_sample(metrics, &label, 1, processes);
+        }
+    }
+}
+
+static void show_prometheus(const struct survey *survey)
+{
+    struct metrics metrics = {0};
+    const struct label version = {"version", LIBREUSE_VERSION};
+    metrics_of_verdicts(&metrics, survey);
+    metrics_of_losses(&metrics, survey);
+    metrics_family(&metrics, "libreuse_suspect_listeners",
+                   "Listening TCP sockets that may have lost their port: "
+                   "on one that the kernel gives out, without libreuse.so.");
+    metrics_sample(
+        &metrics, NULL, 0,
+        (int64_t)(count_suspects(survey, VERDICT_FAILS) + count_suspects(survey, VERDICT_CLEAN)));
+    metrics_of_versions(&metrics, survey);
+    metrics_family(&metrics, "libreuse_build_info", "1, with the version of the command.");
+    metrics_sample(&metrics, &version, 1, 1);
+    metrics_family(&metrics, "libreuse_audit_complete",
+                   "1 where all listening sockets could be listed, else 0.");
+    metrics_sample(&metrics, NULL, 0, survey->complete);
+    metrics_end(&metrics);
+}
+
 static int status_of(const struct survey *survey)
 {
     if (survey->verdicts[VERDICT_FAILS] + survey->verdicts[VERDICT_INHERITED] +
@@ -284,27 +362,50 @@ static int status_of(const struct survey *survey)
                                                                       : STATUS_FINE;
 }
 
-int audit_command(int argc, char **argv)
+enum form { TEXT, JSON, PROMETHEUS };
+
+/* -1 where the audit is to be made, in that form; else the status. */
+static int read_options(int argc, char **argv, enum form *form)
 {
-    bool json;
-    const int ended = command_json_option(argc, argv, "audit", help, &json);
-    if (ended >= 0) {
-        return ended;
+    static const struct option options[] = {{"json", no_argument, NULL, JSON},
+                                            {"prometheus", no_argument, NULL, PROMETHEUS},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {0}};
+    *form = TEXT;
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, "hV", options, NULL)) != -1;) {
+        if (option != JSON && option != PROMETHEUS) {
+            return command_common_option(option, "audit", help, argv[optind - 1]);
+        }
+        if (*form != TEXT && *form != (enum form)option) {
+            output_error("audit: one of --json and --prometheus, not both");
+            return command_usage("audit");
+        }
+        *form = (enum form)option;
     }
     if (optind < argc) {
         output_error("audit: %s: no argument was expected", argv[optind]);
         return command_usage("audit");
+    }
+    return -1;
+}
+
+int audit_command(int argc, char **argv)
+{
+    static void (*const show[])(const struct survey *survey) = {
+        [TEXT] = show_text, [JSON] = show_json, [PROMETHEUS] = show_prometheus};
+    enum form form;
+    const int ended = read_options(argc, argv, &form);
+    if (ended >= 0) {
+        return ended;
     }
     struct survey survey;
     if (!survey_make(&survey)) {
         return STATUS_REFUSED;
     }
     heirs_judge(&survey);
-    if (json) {
-        show_json(&survey);
-    } else {
-        show_text(&survey);
-    }
+    show[form](&survey);
     if (!survey.complete) {
         output_error(
             "audit: there was no time to list all sockets, or data was lost: run it again");

@@ -156,11 +156,11 @@ const struct loss *losses_of(const struct losses *losses, uint64_t inode)
     return last;
 }
 
-static char *error_name(int error)
+char *loss_error_name(const struct loss *loss)
 {
     char text[32];
     struct line line = {.text = text, .size = sizeof text};
-    explain_name(&line, error);
+    explain_name(&line, loss->error);
     return output_format("%.*s", (int)line.length, text);
 }
 
@@ -183,7 +183,7 @@ char *loss_text(const struct loss *loss)
 {
     char moment[64];
     write_time(moment, sizeof moment, loss->time);
-    char *error = error_name(loss->error);
+    char *error = loss_error_name(loss);
     char *text =
         output_format("lost port %u at %s (%s)", address_port(&loss->asked), moment, error);
     free(error);
@@ -196,7 +196,7 @@ void loss_json(const struct loss *loss, struct json *json, const char *name)
         json_null(json, name);
         return;
     }
-    char *error = error_name(loss->error);
+    char *error = loss_error_name(loss);
     json_open_object(json, name);
     sockets_json_address(json, "address", &loss->asked);
     json_number(json, "port", address_port(&loss->asked));

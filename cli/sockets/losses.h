@@ -38,6 +38,9 @@ const struct loss *losses_of(const struct losses *losses, uint64_t inode);
 /* "lost port 9999 at 12:01:07 (EADDRINUSE)". The caller frees it. */
 char *loss_text(const struct loss *loss);
 
+/* "EADDRINUSE". The caller frees it. */
+char *loss_error_name(const struct loss *loss);
+
 /* The members of a JSON object: asked for, error, time. */
 struct json;
 void loss_json(const struct loss *loss, struct json *json, const char *name);

@@ -158,13 +158,15 @@ static void judge(struct survey *survey, const struct processes *processes)
             if (!read_options(&finding, &remote, users, count)) {
                 continue; /* it was closed meanwhile */
             }
-            if (finding.user.pid != last_pid) {
+            finding.is_first_of_process = finding.user.pid != last_pid;
+            if (finding.is_first_of_process) {
                 last_pid = finding.user.pid;
                 last_shim = process_has_shim(last_pid);
                 last_is_guarded = guards_over_process(guards, guards_count, last_pid) != NULL;
                 losses_read(&losses, last_pid);
             }
             finding.shim = last_shim;
+            memcpy(finding.version, losses.version, sizeof finding.version);
             finding.is_guarded = last_is_guarded;
             const struct loss *loss = losses_of(&losses, finding.entry.facts.inode);
             finding.has_lost = loss != NULL;

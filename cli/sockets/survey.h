@@ -26,10 +26,12 @@ struct finding {
     struct entry entry;
     struct user user; /* the first; pid 0: nobody is known to have it */
     size_t other_users;
-    char *program;      /* of the first user; NULL */
-    char *runs;         /* what that runs, if it is an interpreter; NULL */
-    enum presence shim; /* in the first user */
-    int reuse_address;  /* 0, 1; -1: could not be read */
+    bool is_first_of_process;          /* one finding of each process is */
+    char *program;                     /* of the first user; NULL */
+    char *runs;                        /* what that runs, if it is an interpreter; NULL */
+    enum presence shim;                /* in the first user... */
+    char version[LEDGER_VERSION_SIZE]; /* ...and its version; empty where that is not known */
+    int reuse_address;                 /* 0, 1; -1: could not be read */
     int reuse_port;
     int ephemeral;    /* 1, 0; -1: not known */
     bool is_managers; /* systemd has it, for a socket unit */

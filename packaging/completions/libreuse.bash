@@ -149,7 +149,7 @@ _libreuse() {
     why:-*) _libreuse_words "--udp --wait --json $common" "$current" ;;
     why:*) _libreuse_words "$(_libreuse_ports 0A; _libreuse_ports 06)" "$current" ;;
     help:*) _libreuse_words "run check why audit watch arm free guard enable disable status" "$current" ;;
-    audit:*) _libreuse_words "--json $common" "$current" ;;
+    audit:*) _libreuse_words "--json --prometheus $common" "$current" ;;
     watch:*)
         _libreuse_words "--port= --pid= --unit= --all --for= --json --journal --utc $common" "$current"
         ;;

@@ -40,6 +40,7 @@ static const struct entry everywhere[] = {
     {"check", "warns_of_extensions_that_go_past_the_shim", OWN_ELF},
     {"check", "warns_of_what_a_script_executes", OWN_ELF},
     {"command", "wraps_its_errors_at_the_terminals_width", NO_EXEC},
+    {"command_metrics", NULL, IS_QEMU},
     {"command_audit", "a_server_that_has_lost_its_port_is_found", IS_QEMU},
     {"command_audit", "a_server_that_took_another_port_than_the_one_it_asked_for_is_found",
      IS_QEMU},
