@@ -49,11 +49,12 @@ all: ## build the library, the command, the two servers and the demo
 demo: all ## watch a legacy server fail to restart, and then restart (VERBOSE=1)
 static: ## build the command as one static file that runs on every distribution
 
-.PHONY: check test test-unit test-behaviour tested test-cross test-packages
-check: ## what a contributor runs: test lint test-sanitized fuzz test-packages test-cross
+.PHONY: check test test-unit test-behaviour test-pictures tested test-cross test-packages
+check: ## what a contributor runs: test test-pictures lint test-sanitized fuzz test-packages test-cross
 test: ## run every test (SEQUENCES=n, SEED=n for the random ones)
 test-unit: ## run the tests of single modules
 test-behaviour: tested ## run the tests of whole programs under the library
+test-pictures: ## play the scenes of the documents' pictures again, and compare
 test-cross: ## cross-build for ARCHITECTURES="PREFIX ..." and test under qemu's user mode
 test-packages: ## build all packages, install, try and remove them in a throw-away copy of this Debian
 
@@ -62,8 +63,9 @@ lint: all static ## check format, scripts, the flow between rooms, and what the 
 test-sanitized: ## run the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
 fuzz: ## feed the parsers random bytes, with ASan and UBSan (FUZZ_SECONDS=n for each)
 
-# By hand: these take long, or other machines.
-.PHONY: test-distros test-kernels
+# By hand: pictures are drawn anew where what they show has changed; the others take long, or other machines.
+.PHONY: pictures test-distros test-kernels
+pictures: ## draw the pictures of the documents, of real runs
 test-distros: ## try the packages on Debian releases (SUITES, MIRROR, APT_SETTINGS)
 test-kernels: ## try the library on other kernels and machines, in qemu-system (KERNELS="...", MIRROR)
 

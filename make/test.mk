@@ -19,7 +19,7 @@ OBJECTS += $(TEST_OBJECTS)
 PROGRAMS_OF_ONE_FILE += $(HOSTS) $(HOST_LIBS)
 
 # What "make check" runs, one after the other; it says what each took.
-CHECKS ?= test lint test-sanitized fuzz test-packages test-cross
+CHECKS ?= test test-pictures lint test-sanitized fuzz test-packages test-cross
 CHECK_ARCHITECTURES ?= s390x-linux-gnu arm-linux-gnueabihf
 
 check:
@@ -51,6 +51,10 @@ TARGETS := $(addprefix $(BUILD)/targets/,dynamic static)
 # "libreuse check" looks for the loader of a program: here it is where the cross C library has it.
 $(BUILD)/targets/dynamic: TARGET_FLAGS += -Wl,--dynamic-linker=$(firstword $(wildcard /usr/$(CROSS)/lib/ld*.so.[0-9]))
 endif
+
+# The pictures of the documents are of real runs; they are played again, and compared.
+pictures test-pictures: $(BUILD)/libreuse.so $(BUILD)/libreuse $(BUILD)/server1 $(BUILD)/server2
+	$(Q)tests/pictures/make $(if $(filter test-%,$@),--check) docs/pictures $(BUILD)
 
 tested: $(HOSTS) $(HOST_LIBS) $(TARGETS) all
 
