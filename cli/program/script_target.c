@@ -35,7 +35,8 @@ static char *plain_word(const char *text)
     const char quote = text[0] == '"' || text[0] == '\'' ? text[0] : '\0';
     text += quote != '\0';
     const size_t length = strcspn(text, quote == '"' ? "\"" : quote == '\'' ? "'" : " \t;&|");
-    if (length == 0 || (quote != '\0' && strchr(" \t;&|", text[length + 1]) == NULL)) {
+    const bool is_open = quote != '\0' && text[length] == '\0'; /* it ends in a later line */
+    if (length == 0 || is_open || (quote != '\0' && strchr(" \t;&|", text[length + 1]) == NULL)) {
         return NULL;
     }
     char *word = output_format("%.*s", (int)length, text);
