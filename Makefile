@@ -61,7 +61,7 @@ test-packages: ## build all packages, install, try and remove them in a throw-aw
 .PHONY: lint test-sanitized fuzz
 lint: all static ## check format, scripts, the flow between rooms, and what the library needs and exports
 test-sanitized: ## run the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
-fuzz: ## feed the parsers random bytes, with ASan and UBSan (FUZZ_SECONDS=n for each)
+fuzz: ## feed the parsers random bytes, with ASan and UBSan (FUZZ_SECONDS=n for each, FUZZ_JOBS=n)
 
 # By hand: pictures are drawn anew where what they show has changed; the others take long, or other machines.
 .PHONY: pictures test-distros test-kernels

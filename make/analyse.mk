@@ -1,6 +1,6 @@
 # What finds faults without a test for each: linters, sanitizers, fuzzing.
 
-SCRIPTS  := setup .ci/run tests/evidence tests/field/prepare tests/suites/prepare tests/suites/inside packaging/stage packaging/files tests/check packaging/tarball/install.sh packaging/completions/libreuse.bash \
+SCRIPTS  := setup .ci/run tests/evidence tests/field/prepare tests/suites/prepare tests/suites/inside packaging/stage packaging/files tests/check tests/fuzz/run packaging/tarball/install.sh packaging/completions/libreuse.bash \
             $(wildcard tests/lint/* tests/distros/* tests/kernels/*) tests/cross/run
 C_FILES  := $(wildcard shim/*.[ch] shim/*/*.[ch] cli/*.[ch] cli/*/*.[ch] testapps/*.[ch] testapps/*/*.[ch] tests/*/*.[ch] \
                        tests/*/*/*.[ch])
@@ -23,34 +23,33 @@ test-sanitized:
 
 # Fuzzing needs clang with libFuzzer (Debian: libclang-rt-14-dev, or that of another version).
 FUZZ_CC      ?= clang
-FUZZ_SECONDS ?= 12
+FUZZ_SECONDS ?= 6
+FUZZ_JOBS    ?= 2
 FUZZ_FLAGS   := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                 -fno-sanitize-recover=all -Wno-frame-larger-than
 FUZZ_SHIM    := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(wildcard shim/*/*.c))
+# Of the command, what takes other people's bytes apart, and what that needs.
+FUZZ_CLI     := $(patsubst %,$(BUILD)/fuzz/cli/%.o,kernel/btf program/elf program/platform program/script_target \
+                program/shebang sockets/processes sockets/script sockets/socket_list sockets/target \
+                terminal/output terminal/text unit/systemctl unit/unit_file)
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 any_frame     = $(filter-out -Wframe-larger-than=%,$(1)) # sanitizers make large frames
 
-OBJECTS += $(FUZZ_SHIM)
+OBJECTS += $(FUZZ_SHIM) $(FUZZ_CLI)
 PROGRAMS_OF_ONE_FILE += $(FUZZERS)
 
 fuzz: $(FUZZERS)
-	$(Q)set -e; for name in $(notdir $(FUZZERS)); do \
-	    seeds=tests/fuzz/seeds/$$name; \
-	    [ -d $$seeds ] || seeds=; \
-	    mkdir -p $(BUILD)/fuzz/corpus/$$name; \
-	    echo "fuzzing $$name for $(FUZZ_SECONDS) s"; \
-	    $(BUILD)/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=5 -max_len=4096 -verbosity=0 \
-	        -artifact_prefix=$(BUILD)/fuzz/$$name- $(BUILD)/fuzz/corpus/$$name $$seeds; \
-	done
+	$(Q)tests/fuzz/run $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ_JOBS) $(notdir $(FUZZERS))
 
-$(FUZZ_SHIM): $(BUILD)/fuzz/%.o: %.c $(EVERYTHING)
+$(FUZZ_CLI): SHIM_FLAGS := $(CLI_FLAGS)
+$(FUZZ_SHIM) $(FUZZ_CLI): $(BUILD)/fuzz/%.o: %.c $(EVERYTHING)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $@"
 	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(call any_frame,$(SHIM_FLAGS)) \
 	    -c -o $@ $<
 
-$(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_SHIM) $(EVERYTHING)
+$(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_SHIM) $(FUZZ_CLI) $(EVERYTHING)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $@"
-	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $(call any_frame,$(TEST_FLAGS)) -o $@ $< \
-	    $(FUZZ_SHIM) -ldl
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $(call any_frame,$(TEST_FLAGS)) -Icli -o $@ $< \
+	    $(FUZZ_SHIM) $(FUZZ_CLI) -ldl
