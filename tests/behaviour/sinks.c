@@ -445,7 +445,7 @@ Test(sinks, syslog_gets_every_event_from_the_facility_daemon_with_its_severity)
     for (size_t i = 0; i < EVENTS; i++) {
         struct datagram datagram;
         cr_assert(receive(system_log, &datagram), "no %s", events[i].event);
-        char priority[8];
+        char priority[16];
         char event[128];
         snprintf(priority, sizeof priority, "<%d>", 3 * 8 + priority_of(events[i].level));
         snprintf(event, sizeof event, " libreuse: %s%s: ", start_of(&host), events[i].event);
