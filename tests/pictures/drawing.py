@@ -25,21 +25,18 @@ class Picture:
         self.title = title
         self.parts = []
 
-    def text(self, x, y, words, kind="ink", anchor="middle", font="m"):
-        self.parts.append(f'<text x="{x:g}" y="{y:g}" class="{kind} {font}" text-anchor="{anchor}">{escape(words)}</text>')
-
-    def line(self, x1, y1, x2, y2, kind="line", dashed=False):
-        dash = ' stroke-dasharray="4 3"' if dashed else ""
-        self.parts.append(f'<path d="M{x1:g} {y1:g}L{x2:g} {y2:g}" class="s-{kind}"{dash}/>')
+    def text(self, x, y, words, kind, font="m"):
+        place = f'x="{x:g}" y="{y:g}" text-anchor="middle"'
+        self.parts.append(f'<text {place} class="{kind} {font}">{escape(words)}</text>')
 
     def arrow(self, x1, x2, y, kind):
         tip = -6 if x2 > x1 else 6
-        self.line(x1, y, x2, y, kind)
-        self.parts.append(f'<path d="M{x2:g} {y:g}l{tip} -4v8z" class="{kind}"/>')
+        self.parts.append(f'<path d="M{x1:g} {y:g}H{x2:g}" class="s-{kind}"/>'
+                          f'<path d="M{x2:g} {y:g}l{tip} -4v8z" class="{kind}"/>')
 
     def box(self, x, y, width, height, kind, edge):
-        self.parts.append(f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="5" class="{kind}"/>'
-                          f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="5" class="s-{edge}"/>')
+        place = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="5"'
+        self.parts.append(f'<rect {place} class="{kind}"/><rect {place} class="s-{edge}"/>')
 
     def pill(self, x, y, words, kind="state"):
         edge, ink = {"state": ("edge", "ink"), "bad": ("bad", "bad"), "good": ("good", "good")}[kind]
@@ -59,7 +56,8 @@ class Picture:
 
 def sequence(title, panels):
     """Panels side by side. A panel: (heading, kind of heading, [name of a lifeline], [row]). A row is
-    ("note", words, kind), ("state", {lifeline: (words, kind)}) or ("arrow", from, to, words, kind)."""
+    ("note", words, kind), ("state", {lifeline: (words, kind)}) or ("arrow", from, to, words, kind); a
+    kind is a name of LIGHT and DARK."""
     width, margin, between = 960, 20, 24
     picture = Picture(width, title)
     each = (width - 2 * margin - between * (len(panels) - 1)) / len(panels)
@@ -89,7 +87,7 @@ def sequence(title, panels):
                 picture.arrow(a, b, y + 5, "line" if mood == "ink" else mood)
                 picture.text((a + b) / 2, y, words, mood)
             y += ROW
-        picture.parts[lines:lines] = [f'<path d="M{x:g} {top + 24:g}L{x:g} {bottoms:g}" class="s-line" stroke-dasharray="2 4"/>'
+        picture.parts[lines:lines] = [f'<path d="M{x:g} {top + 24:g}V{bottoms:g}" class="s-line" stroke-dasharray="2 4"/>'
                                       for x in at]
         for x, name in zip(at, names):
             half = len(name) * 3.4 + 10
@@ -110,7 +108,8 @@ def terminal(title, lines):
     for number, (words, kind) in enumerate(lines):
         y = 34 + step * (number + 1) - 5
         prompt = f'<tspan fill="{TERMINAL["prompt"]}"># </tspan>' if kind == "typed" else ""
-        rows.append(f'<text x="{margin}" y="{y}" fill="{TERMINAL[kind]}" xml:space="preserve">{prompt}{escape(words)}</text>')
+        rows.append(f'<text x="{margin}" y="{y}" fill="{TERMINAL[kind]}" xml:space="preserve">'
+                    f'{prompt}{escape(words)}</text>')
     dots = "".join(f'<circle cx="{20 + 18 * i}" cy="18" r="5.5" fill="{colour}"/>'
                    for i, colour in enumerate(("#ff5f56", "#ffbd2e", "#27c93f")))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '

@@ -1,5 +1,6 @@
 """What happens, really: programs in namespaces of their own, the packets on their loopback, the
 kernel's list of sockets, and the system calls of a program. Nothing here draws."""
+import errno
 import os
 import re
 import shutil
@@ -37,7 +38,10 @@ class Stage:
         self.packets.setblocking(False)
         self.running = {}
 
-    def leave(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         for process in self.running.values():
             process.kill()
             process.wait()
@@ -48,8 +52,9 @@ class Stage:
         command = [f"./{name}"]
         if trace:
             setting = ["-E", f"LD_PRELOAD={library}"] if library else []
-            command = ["strace", "-f", "-o", trace, "-e", "trace=bind,listen,setsockopt", *setting] + command
-        environment = {**self.environment, "LD_PRELOAD": str(library)} if library and not trace else self.environment
+            command = ["strace", "-f", "-o", trace, "-e", "trace=bind,listen,setsockopt", *setting, *command]
+        preload = {"LD_PRELOAD": str(library)} if library and not trace else {}
+        environment = {**self.environment, **preload}
         with open(f"{self.folder}/{name}.out", "w") as out:
             self.running[name] = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=out,
                                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
@@ -71,9 +76,10 @@ class Stage:
         rows = subprocess.run(["ss", "-Htano"], check=True, capture_output=True, text=True).stdout.splitlines()
         names = {"ESTAB": "ESTABLISHED", "FIN-WAIT-1": "FIN_WAIT1", "FIN-WAIT-2": "FIN_WAIT2"}
         split = [row.split() for row in rows]
-        timers = [re.search(r"timewait,(\d+)(\.?)", row) for row in rows]
-        return [(names.get(row[0], row[0].replace("-", "_")), row[3], row[4], int(timer.group(1)) if timer else None)
-                for row, timer in zip(split, timers)]
+        timers = [re.search(r"timewait,(1min|\d+)", row) for row in rows]  # 59sec, or 1min
+        seconds = [timer and int(timer.group(1).replace("1min", "60")) for timer in timers]
+        return [(names.get(row[0], row[0].replace("-", "_")), row[3], row[4], left)
+                for row, left in zip(split, seconds)]
 
     def state_of(self, connection, side, with_timer=False):
         """The state of one end of a connection, or 'no socket'; with how long it lasts, if that is known."""
@@ -102,14 +108,14 @@ class Stage:
             found.append((source, target, f"{length} bytes" if length else words))
 
 
-def bind_result(port):
-    """What a program that asks for the port without SO_REUSEADDR is told."""
+def bind_error(port):
+    """The name of the error that a program meets that asks for the port without SO_REUSEADDR; None: it works."""
     with socket.socket() as probe:
         try:
             probe.bind(("0.0.0.0", port))
         except OSError as error:
-            return os.strerror(error.errno) if error.errno != 98 else "EADDRINUSE"
-    return "works"
+            return errno.errorcode[error.errno]
+    return None
 
 
 CALL = re.compile(r"^\d+ +(bind|listen|setsockopt)\((.*)\) += (-?\d+)(?: (E[A-Z]+))?")
