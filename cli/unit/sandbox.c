@@ -123,7 +123,8 @@ enum fate { FATE_ALLOWED, FATE_REFUSED, FATE_KILLED };
 
 /*
  * The calls that the library makes, in every situation: shim/guest/kernel.c, and what it calls of
- * the C library. bind() and listen() are the server's own.
+ * the C library. bind() and listen() are the server's own, and close_range() is called only where
+ * close() is refused.
  */
 static const char *const calls[] = {
     "getsockopt",      "setsockopt",    "getsockname", "socket", "sendto",     "recvmsg",

@@ -6,7 +6,7 @@
 
 static const char *const refusals[] = {
     [RESCUE_NO_USE] = "another socket holds the port, and SO_REUSEADDR does not free it",
-    [RESCUE_NOT_SET] = "another socket holds the port, and SO_REUSEADDR could not be set",
+    [RESCUE_NOT_SET] = "another socket holds the port, and SO_REUSEADDR may not be changed",
     [RESCUE_PROGRAMS_OWN] = "another socket holds the port, although the program sets SO_REUSEADDR",
     [RESCUE_NOT_TCP] = "another socket holds the address",
     [RESCUE_ANY_PORT] = "another socket holds the address", /* which could not be read */
@@ -47,7 +47,8 @@ static void write_abstention(struct line *line, enum rescue rescue)
     } else if (rescue == RESCUE_DRY_RUN) {
         line_text(line, "; not tried with SO_REUSEADDR, because of LIBREUSE_DRY_RUN");
     } else if (rescue == RESCUE_NOT_SET) {
-        line_text(line, "; not tried with SO_REUSEADDR, because a filter refuses setsockopt(2)");
+        line_text(line, "; not tried with SO_REUSEADDR, because a filter refuses setsockopt(2) or "
+                        "getsockopt(2) of it");
     }
 }
 

@@ -12,7 +12,7 @@
 enum rescue {
     RESCUE_WORKED,       /* bound, with SO_REUSEADDR on for the time of the call */
     RESCUE_NO_USE,       /* refused with SO_REUSEADDR, too */
-    RESCUE_NOT_SET,      /* SO_REUSEADDR could not be set, because a filter refuses it */
+    RESCUE_NOT_SET,      /* a filter refuses to set SO_REUSEADDR, or to say whether it is off */
     RESCUE_PROGRAMS_OWN, /* the program itself had set SO_REUSEADDR: left alone */
     RESCUE_NOT_TCP,      /* left alone */
     RESCUE_ANY_PORT,     /* port 0, for which no predecessor can be in the way: left alone */

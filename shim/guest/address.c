@@ -20,7 +20,7 @@ void address_of_socket(struct address *address, int fd)
 {
     socklen_t length = sizeof address->as;
     const bool known = kernel_socket_name(fd, &address->as.any, &length);
-    address->length = known && length <= sizeof address->as ? length : 0;
+    address->length = known && length < sizeof address->as ? length : 0; /* as it was: not told */
 }
 
 /* AF_UNSPEC where too little of the address is there to have a family. */

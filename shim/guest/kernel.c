@@ -47,7 +47,7 @@ static void take_facts(struct kernel_file *file, const KERNEL_STAT *facts)
 
 bool kernel_file(int fd, struct kernel_file *file)
 {
-    KERNEL_STAT facts;
+    KERNEL_STAT facts = {0};
 #ifdef SYS_fstat64
     const long result = SYSTEM_CALL(SYS_fstat64, fd, &facts);
 #else
@@ -61,7 +61,7 @@ bool kernel_file(int fd, struct kernel_file *file)
 
 bool kernel_file_in(int folder_fd, const char *path, struct kernel_file *file)
 {
-    KERNEL_STAT facts;
+    KERNEL_STAT facts = {0};
 #ifdef SYS_fstatat64
     const long result = SYSTEM_CALL(SYS_fstatat64, folder_fd, path, &facts, AT_SYMLINK_NOFOLLOW);
 #else
@@ -80,7 +80,7 @@ bool kernel_file_at(const char *path, struct kernel_file *file)
 
 static int64_t milliseconds_of(int clock)
 {
-    struct kernel_time now;
+    struct kernel_time now = {0, 0}; /* as it stays where a filter answers 0 */
     if (SYSTEM_CALL(KERNEL_CLOCK_GETTIME, clock, &now) != 0) {
         return 0;
     }
@@ -192,9 +192,15 @@ void kernel_exit(int status)
     SYSTEM_CALL(SYS_exit_group, status);
 }
 
+/*
+ * Whether it was done, whatever the answer: a filter may say 0 in the kernel's place. No mask that
+ * the kernel writes has SIGKILL in it.
+ */
 static bool set_signal_mask(const struct kernel_signals *mask, struct kernel_signals *before)
 {
-    return SYSTEM_CALL(SYS_rt_sigprocmask, SIG_SETMASK, mask, before, sizeof *mask) == 0;
+    memset(before, 0xff, sizeof *before);
+    SYSTEM_CALL(SYS_rt_sigprocmask, SIG_SETMASK, mask, before, sizeof *mask);
+    return (before->bits[0] >> (SIGKILL - 1) & 1) == 0;
 }
 
 bool kernel_hold_signals(struct kernel_signals *before)
@@ -206,8 +212,10 @@ bool kernel_hold_signals(struct kernel_signals *before)
 
 void kernel_release_signals(const struct kernel_signals *before)
 {
+    enum { TRIES = 3 };
     struct kernel_signals held;
-    set_signal_mask(before, &held);
+    for (int i = 0; i < TRIES && !set_signal_mask(before, &held); i++) {
+    }
 }
 
 void kernel_pending_signals(struct kernel_signals *pending)
@@ -232,14 +240,35 @@ int kernel_open_in(int folder_fd, const char *path)
     return kernel_open_as(folder_fd, path, O_RDONLY | O_NOCTTY, 0);
 }
 
+int kernel_own_descriptor(long answer)
+{
+    if (answer != 0 || (SYSTEM_CALL(SYS_fcntl, 0, F_GETFD) & FD_CLOEXEC) != 0) {
+        return (int)answer;
+    }
+    errno = EPERM;
+    return -1;
+}
+
 int kernel_open_as(int folder_fd, const char *path, int flags, unsigned int mode)
 {
-    return (int)SYSTEM_CALL(SYS_openat, folder_fd, path, flags | O_CLOEXEC, mode);
+    return kernel_own_descriptor(SYSTEM_CALL(SYS_openat, folder_fd, path, flags | O_CLOEXEC, mode));
 }
+
+/* After any other error the descriptor is closed, and its number may be somebody else's already. */
+static bool is_refusal(long answer)
+{
+    return answer == -EPERM || answer == -EACCES || answer == -ENOSYS || answer == -EINVAL;
+}
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 
 void kernel_close(int fd)
 {
-    SYSTEM_CALL(SYS_close, fd);
+    if (is_refusal(system_call(SYS_close, fd, 0, 0, 0, 0, 0))) {
+        system_call(SYS_close_range, fd, fd, 0, 0, 0, 0);
+    }
 }
 
 long kernel_read(int fd, void *buffer, size_t size)

@@ -104,6 +104,14 @@ int kernel_open_in(int folder_fd, const char *path);
 /* Opens as the flags say, closed on exec. */
 int kernel_open_as(int folder_fd, const char *path, int flags, unsigned int mode);
 
+/*
+ * For those who open: the descriptor that a call has answered, or -1 and errno. 0 is a descriptor
+ * where the host has closed its own; but a filter may answer it, too, and then it is the host's
+ * that must not be closed. Descriptors of the shim are closed on exec.
+ */
+int kernel_own_descriptor(long answer);
+
+/* Also where a filter refuses close(2), by close_range(2). */
 void kernel_close(int fd);
 
 /*

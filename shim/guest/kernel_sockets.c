@@ -60,7 +60,8 @@ bool kernel_socket_name(int fd, struct sockaddr *address, socklen_t *length)
 
 int kernel_socket(int family, int type, int protocol)
 {
-    return (int)SOCKET_CALL(SYS_SOCKET, family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+    return kernel_own_descriptor(
+        SOCKET_CALL(SYS_SOCKET, family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
 }
 
 bool kernel_connect(int fd, const void *address, unsigned int length)

@@ -25,11 +25,12 @@ static bool is_tcp(int fd)
            (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
-static bool reuse_is_on(int fd)
+/* Negative where it is not told, also by a filter that answers in the kernel's place. */
+static int reuse(int fd)
 {
-    int on = 0;
+    int on = -1;
     socklen_t length = sizeof on;
-    return kernel_get_option(fd, SOL_SOCKET, SO_REUSEADDR, &on, &length) && on != 0;
+    return kernel_get_option(fd, SOL_SOCKET, SO_REUSEADDR, &on, &length) ? on : -1;
 }
 
 static bool set_reuse(int fd, int on)
@@ -43,6 +44,22 @@ static bool may_be_switched(int fd)
     return set_reuse(fd, 0);
 }
 
+/* Again where it is refused, or only said to be done: the socket must not stay open to others. */
+static void switch_off(int fd)
+{
+    enum { TRIES = 3 };
+    for (int i = 0; i < TRIES && (!set_reuse(fd, 0) || reuse(fd) != 0); i++) {
+    }
+}
+
+/* Whether the option is known to be off; else `rescue` says why the socket is left alone. */
+static bool is_off(int fd, enum rescue *rescue)
+{
+    const int on = reuse(fd);
+    *rescue = on > 0 ? RESCUE_PROGRAMS_OWN : RESCUE_NOT_SET;
+    return on == 0;
+}
+
 enum rescue reuse_rescue(int fd, const struct sockaddr *addr, socklen_t len, unsigned int port)
 {
     if (!is_tcp(fd)) {
@@ -51,8 +68,9 @@ enum rescue reuse_rescue(int fd, const struct sockaddr *addr, socklen_t len, uns
     if (port == 0) {
         return RESCUE_ANY_PORT;
     }
-    if (reuse_is_on(fd)) {
-        return RESCUE_PROGRAMS_OWN;
+    enum rescue rescue;
+    if (!is_off(fd, &rescue)) {
+        return rescue;
     }
     if (!config_port(port)) {
         return RESCUE_LEFT_OUT;
@@ -60,12 +78,13 @@ enum rescue reuse_rescue(int fd, const struct sockaddr *addr, socklen_t len, uns
     if (config_dry_run()) {
         return RESCUE_DRY_RUN;
     }
-    enum rescue rescue = RESCUE_NOT_SET;
     struct turn turn;
     turn_take(&turn, port);
-    if (may_be_switched(fd) && set_reuse(fd, 1)) {
-        rescue = next_bind(fd, addr, len) == 0 ? RESCUE_WORKED : RESCUE_NO_USE;
-        set_reuse(fd, 0);
+    if (may_be_switched(fd)) {
+        if (set_reuse(fd, 1)) {
+            rescue = next_bind(fd, addr, len) == 0 ? RESCUE_WORKED : RESCUE_NO_USE;
+        }
+        switch_off(fd);
     }
     turn_give_back(&turn);
     return rescue;
@@ -100,8 +119,9 @@ enum rescue reuse_listen(int fd, int backlog)
     if (!is_tcp(fd)) {
         return RESCUE_NOT_TCP;
     }
-    if (reuse_is_on(fd)) {
-        return RESCUE_PROGRAMS_OWN;
+    enum rescue rescue;
+    if (!is_off(fd, &rescue)) {
+        return rescue;
     }
     const unsigned int port = selected_port(fd);
     if (port == 0) {
@@ -110,13 +130,14 @@ enum rescue reuse_listen(int fd, int backlog)
     if (config_dry_run()) {
         return RESCUE_DRY_RUN;
     }
-    enum rescue rescue = RESCUE_NOT_SET;
     struct turn turn;
     turn_take(&turn, port);
-    if (may_be_switched(fd) && set_reuse(fd, 1)) {
-        rescue = listens(fd, backlog) ? RESCUE_WORKED : RESCUE_NO_USE;
+    if (may_be_switched(fd)) {
+        if (set_reuse(fd, 1)) {
+            rescue = listens(fd, backlog) ? RESCUE_WORKED : RESCUE_NO_USE;
+        }
         if (rescue != RESCUE_WORKED) {
-            set_reuse(fd, 0);
+            switch_off(fd);
         }
     }
     turn_give_back(&turn);

@@ -61,8 +61,9 @@ Test(refused_questions, to_set_the_option_are_said_to_keep_a_rescued_socket_from
     EXPECT_SUCCESS(host_bind(&host, fd, "127.0.0.1:7777"));
     refuse(&host, SYS_setsockopt, EPERM);
     EXPECT_ERROR(host_listen(&host, fd), EADDRINUSE);
-    expect_words(last_report(&host.process, "listen-failed: 127.0.0.1:7777: EADDRINUSE: "),
-                 "not tried with SO_REUSEADDR, because a filter refuses setsockopt(2)");
+    expect_words(
+        last_report(&host.process, "listen-failed: 127.0.0.1:7777: EADDRINUSE: "),
+        "not tried with SO_REUSEADDR, because a filter refuses setsockopt(2) or getsockopt(2)");
 }
 
 Test(refused_questions, about_the_protocol_are_said_to_be_refused)
@@ -215,6 +216,32 @@ Test(refused_questions, by_connect_do_not_tell_that_a_leftover_file_is_in_use)
     expect_words(errors_of(&host.process), "may not be found out from here");
     expect_no_words(errors_of(&host.process), "another network namespace");
 }
+
+/* As a filter may answer for calls that it only pretends to let pass. */
+Test(refused_questions, that_are_answered_with_0_do_not_close_the_descriptor_0_of_the_program)
+{
+    struct host host = start_host(WITH_SHIM);
+    const int fd = host_tcp_socket(&host);
+    const unsigned before = count_descriptors(&host);
+    refuse(&host, SYS_openat, 0);
+#ifdef SYS_socket
+    refuse(&host, SYS_socket, 0);
+#endif
+    EXPECT_ERROR(host_bind(&host, fd, "0.0.0.0:9999"), EADDRINUSE);
+    EXPECT_VALUE(count_descriptors(&host), before);
+}
+
+#ifdef SYS_close_range
+Test(refused_questions, leave_no_descriptor_where_close_is_refused)
+{
+    struct host host = start_host(WITH_SHIM);
+    const int fd = host_tcp_socket(&host);
+    const unsigned before = count_descriptors(&host);
+    refuse(&host, SYS_close, EPERM);
+    EXPECT_ERROR(host_bind(&host, fd, "0.0.0.0:9999"), EADDRINUSE);
+    EXPECT_VALUE(count_descriptors(&host), before);
+}
+#endif
 
 #ifdef SYS_rt_sigprocmask
 /*
