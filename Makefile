@@ -2,7 +2,7 @@
 # each thing is done stands in make/, one concern a file:
 #   build.mk    the library, the command, the test applications      install.mk  install and uninstall
 #   test.mk     the tests, here and on other machines                package.mk  deb, rpm, tarballs
-#   analyse.mk  lint, sanitizers, fuzzing                            evidence.mk race, bench, field, suites
+#   analyse.mk  lint, sanitizers, fuzzing                            evidence.mk race, inject, bench, ...
 
 # The version stands in one place, the first line of the changelog: "libreuse (VERSION) ...".
 VERSION := $(patsubst (%),%,$(word 2,$(file <packaging/debian/changelog)))

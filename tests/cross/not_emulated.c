@@ -33,6 +33,7 @@ struct entry {
 static const struct entry everywhere[] = {
     {"command_free", NULL, NO_NETLINK},
     {"race", NULL, NO_EXEC},
+    {"injection", NULL, NO_TRACER},
     {"check", "finds_a_server_that_has_lost_its_port", IS_QEMU},
     {"check", "notices_a_filter_of_a_process_with_the_shim", NO_FILTER},
     {"check", "finds_a_module_in_another_namespace_of_the_loader", IS_QEMU},
