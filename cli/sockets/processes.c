@@ -255,12 +255,17 @@ const char *processes_why_forbidden(void)
                  "own user; run this as root";
 }
 
+bool processes_may_be_unseen(const struct processes *processes)
+{
+    return processes->forbidden_count > 0 || owner_may_be_hidden();
+}
+
 const char *processes_why_unknown(const struct processes *processes)
 {
     if (processes->proc_error != 0) {
         return "there is no /proc, by which its process could be found; mount it";
     }
-    if (processes->forbidden_count > 0) {
+    if (processes_may_be_unseen(processes)) {
         return processes_why_forbidden();
     }
     return "every process that /proc shows was looked into, and none has it: it is on its way "

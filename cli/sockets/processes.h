@@ -51,6 +51,9 @@ void processes_note_unseen(const struct processes *processes, uint32_t uid, stru
 /* How many different processes there are among these users. */
 size_t processes_in(const struct user *users, size_t count);
 
+/* Whether some may not be looked into, or are hidden by /proc's options. */
+bool processes_may_be_unseen(const struct processes *processes);
+
 /*
  * Why a socket that has an inode has no user here, as a text for a person: the process may not be
  * looked into, is in another PID namespace, or it is the kernel's own socket.

@@ -183,7 +183,7 @@ static void take_owner(struct holder *named, const struct processes *processes)
     if (users == NULL && processes->proc_error != 0) {
         owner->search = OWNER_NO_PROC;
     } else if (users == NULL) {
-        owner->search = processes->forbidden_count > 0 ? OWNER_FORBIDDEN : OWNER_HIDDEN;
+        owner->search = processes_may_be_unseen(processes) ? OWNER_FORBIDDEN : OWNER_HIDDEN;
         processes_note_unseen(processes, named->uid, owner);
     }
 }

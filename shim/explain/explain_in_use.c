@@ -5,6 +5,7 @@
 #include "guest/kernel.h"
 #include "lookup/holders.h"
 
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
@@ -162,19 +163,32 @@ static void write_cover(struct line *line, const struct event *event)
                         : ", which takes IPv4, too, unless IPV6_V6ONLY is set on it");
 }
 
+/* Who may look where this process may not: not root, if this is root. */
+static const char *where_else_to_look(const struct owner *owner)
+{
+    if (owner->search != OWNER_FORBIDDEN || kernel_user() != 0) {
+        return "as root, libreuse why names it; or ";
+    }
+    return kernel_has_capability(CAP_SYS_PTRACE)
+               ? "a security module refuses the look, or it is in another user namespace: "
+               : "with CAP_SYS_PTRACE, libreuse why names it; or ";
+}
+
 /* Pid 1 is not to be stopped: it is systemd, or the main program of a container. */
 static void write_what_to_do_with(struct line *line, const struct owner *owner)
 {
     static const char service_manager[] = "systemd";
     if (owner->search == OWNER_HIDDEN) {
-        line_text(line, "; it is in another PID namespace, on its way between two processes, in "
-                        "io_uring, or the kernel's own: move one of the two to another port");
+        line_text(line, "; it is in another PID namespace, hidden by /proc's options, on its way "
+                        "between two processes, in io_uring, or the kernel's own: move one of the "
+                        "two to another port");
     } else if (owner->search != OWNER_FOUND) {
-        line_text(line, owner->search == OWNER_FORBIDDEN || owner->search == OWNER_TIME_UP ||
-                                owner->search == OWNER_REFUSED
-                            ? "; as root, libreuse why names it; or move one of the two to another "
-                              "port"
-                            : "; move one of the two to another port");
+        const bool is_seen_elsewhere = owner->search == OWNER_FORBIDDEN ||
+                                       owner->search == OWNER_TIME_UP ||
+                                       owner->search == OWNER_REFUSED;
+        line_text(line, "; ");
+        line_text(line, is_seen_elsewhere ? where_else_to_look(owner) : "");
+        line_text(line, "move one of the two to another port");
     } else if (strcmp(owner->program, service_manager) == 0) {
         line_text(line, "; systemd holds it for a socket unit: see systemctl list-sockets; stop "
                         "that .socket, or let its service take the socket that is passed to it");

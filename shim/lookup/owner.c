@@ -308,6 +308,12 @@ static bool search_own_descriptors(uint64_t inode, struct owner *owner)
     return false;
 }
 
+bool owner_may_be_hidden(void)
+{
+    struct kernel_file folder;
+    return !kernel_file_at("/proc/1", &folder) && errno == ENOENT;
+}
+
 void owner_find(uint64_t inode, uint32_t uid, int64_t deadline, struct owner *owner)
 {
     *owner = (struct owner){.search = OWNER_NONE};
@@ -318,6 +324,9 @@ void owner_find(uint64_t inode, uint32_t uid, int64_t deadline, struct owner *ow
     prepare(&search, inode);
     owner->search = OWNER_NO_PROC;
     search_proc(&search);
+    if (owner->search == OWNER_HIDDEN && owner_may_be_hidden()) {
+        owner->search = OWNER_FORBIDDEN;
+    }
     owner->this_process = owner->search == OWNER_FOUND && owner->pid == own_number();
 }
 

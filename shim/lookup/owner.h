@@ -17,7 +17,7 @@ enum owner_search {
     OWNER_NONE,      /* no process has the socket open any more, or not yet: the kernel keeps it */
     OWNER_FORBIDDEN, /* the processes that may be looked into do not have it, but others may */
     OWNER_HIDDEN,    /* no process that can be seen has it: it is in another PID namespace, hidden
-                        by /proc's mount options, or the kernel's own */
+                        by /proc's options (OWNER_FORBIDDEN, if even pid 1 is), or the kernel's */
     OWNER_TIME_UP,   /* the time was not enough */
     OWNER_NO_PROC,   /* there is no /proc, or nothing in it */
     OWNER_REFUSED,   /* /proc could not be read, or the clock, as `error` says */
@@ -59,6 +59,9 @@ void owner_find(uint64_t inode, uint32_t uid, int64_t deadline, struct owner *ow
 
 /* Adds the other processes to an owner that is the calling process. */
 void owner_find_sharers(uint64_t inode, uint32_t uid, int64_t deadline, struct owner *owner);
+
+/* Whether /proc's options hide processes (hidepid=): there is no pid 1 in it. */
+bool owner_may_be_hidden(void);
 
 /* Notes a process that has the socket: as the owner where there is none yet, or as a sharer. */
 void owner_note(struct owner *owner, int pid, int fd, const char program[PROGRAM_SIZE]);

@@ -233,7 +233,9 @@ Test(command_why, root_is_not_told_of_a_missing_capability_that_it_has)
     struct process why = why_as_root_of_a_user_namespace(1, "9999");
     EXPECT_LINE(&why, "?: its process may not be looked into, although CAP_SYS_PTRACE is there",
                 "user namespace");
+    EXPECT_LINE(&why, "0.0.0.0:9999: EADDRINUSE", "may not be looked into", "user namespace");
     expect_not_said(&why, "has not got here");
+    expect_not_said(&why, "as root");
 }
 
 Test(command_why, root_is_not_told_to_run_it_as_root)

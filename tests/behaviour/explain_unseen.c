@@ -109,8 +109,8 @@ Test(unseen, is_a_process_that_a_mount_option_hides)
     host_mount(&host, "proc", "/proc", "hidepid=2");
     host_become_user(&host, HOSTS_USER);
     const char *rest = refused(&host, host_tcp_socket(&host), "0.0.0.0:9999");
-    expect_words(rest, "no process that can be seen from here");
-    expect_words(rest, "(uid 65533)");
+    expect_words(rest, "a process that may not be looked into (uid 65533)");
+    expect_words(rest, "; as root, libreuse why names it");
 }
 
 /* A listener's facts but its owner, of which only the user is known. */
