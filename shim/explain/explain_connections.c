@@ -30,9 +30,11 @@ static void write_libreuse(struct line *line, const struct event *event)
 
 /*
  * A program that connects gets a port of net.ipv4.ip_local_port_range, and connects to a server's,
- * which mostly is none of these. For what lies in the range on both sides it cannot be known.
+ * which mostly is none of these. But a server may be given a port of the range, too, and a client
+ * behind a NAT, or of a host with another range, come from any port. For what lies in the range on
+ * both sides nothing speaks for the one or the other.
  */
-enum origin { ORIGIN_ACCEPTED, ORIGIN_UNKNOWN, ORIGIN_OUTGOING, ORIGIN_SELF };
+enum origin { ORIGIN_ACCEPTED, ORIGIN_UNKNOWN, ORIGIN_LIKELY, ORIGIN_OUTGOING, ORIGIN_SELF };
 
 static bool is_connected_to_itself(const struct holder *holder)
 {
@@ -59,7 +61,7 @@ static enum origin origin_of(const struct event *event)
     if (!local_ports_have(range, address_port(event->address))) {
         return ORIGIN_ACCEPTED;
     }
-    return peer != 0 && !local_ports_have(range, peer) ? ORIGIN_OUTGOING : ORIGIN_UNKNOWN;
+    return peer != 0 && !local_ports_have(range, peer) ? ORIGIN_LIKELY : ORIGIN_UNKNOWN;
 }
 
 static void write_reservation(struct line *line, const struct event *event, const char *before)
@@ -80,6 +82,7 @@ void in_use_connection(struct line *line, const struct event *event)
     static const char *const with[] = {
         [ORIGIN_ACCEPTED] = ", a connection with ",
         [ORIGIN_UNKNOWN] = ", a connection with ",
+        [ORIGIN_LIKELY] = ", most likely an outgoing connection to ",
         [ORIGIN_OUTGOING] = ", an outgoing connection to ",
         [ORIGIN_SELF] = ", connected to itself, ",
     };
@@ -98,13 +101,16 @@ void in_use_connection(struct line *line, const struct event *event)
     if (origin == ORIGIN_SELF) {
         line_text(line, ": it tried to connect to this port while nobody listened, and the kernel "
                         "gave it the same one; restart it");
-    } else if (origin != ORIGIN_OUTGOING) {
+    } else if (origin < ORIGIN_LIKELY && holder->owner.this_process) {
+        line_text(line, "; it was accepted without SO_REUSEADDR, or made from this port: the port "
+                        "is free when it is closed");
+    } else if (origin < ORIGIN_LIKELY) {
         line_text(line,
                   in_range ? "; if an earlier run accepted it" : "; an earlier run accepted it");
         line_text(line, " without SO_REUSEADDR");
         line_text(line, in_range ? ", " : " (or a client has this source port): ");
         line_text(line, "the port is free when that process closes it");
-        if (holder->owner.search == OWNER_FOUND && !holder->owner.this_process) {
+        if (holder->owner.search == OWNER_FOUND) {
             line_text(line, "; or run: ");
             write_libreuse(line, event);
             line_text(line, "arm ");
@@ -173,18 +179,21 @@ static void write_ways_out(struct line *line, const struct event *event)
         line_number(line, port);
     }
     const enum origin origin = origin_of(event);
-    if (origin >= ORIGIN_OUTGOING) { /* no server to be armed */
+    if (origin >= ORIGIN_LIKELY) { /* no server to be armed */
         write_reservation(line, event, "; keep");
         return;
     }
     if (!is_preloaded) {
         write_ways_in(line, event);
-        return;
+    } else {
+        line_text(line, "; next time, before such a server is stopped: ");
+        write_libreuse(line, event);
+        line_text(line, "arm ");
+        line_number(line, port);
     }
-    line_text(line, "; next time, before such a server is stopped: ");
-    write_libreuse(line, event);
-    line_text(line, "arm ");
-    line_number(line, port);
+    if (origin == ORIGIN_UNKNOWN) {
+        write_reservation(line, event, "; if it was an outgoing one, keep");
+    }
 }
 
 static void write_seconds(struct line *line, uint32_t milliseconds)
@@ -202,13 +211,17 @@ void in_use_remains(struct line *line, const struct event *event)
     const bool tried = event->rescue == RESCUE_NO_USE || event->rescue == RESCUE_PROGRAMS_OWN;
     /* With the option on both sides, bind() would have passed. */
     const enum origin origin = origin_of(event);
-    if (origin >= ORIGIN_OUTGOING) {
+    if (origin >= ORIGIN_LIKELY) {
+        line_text(line, origin == ORIGIN_LIKELY ? ", most likely" : "");
         line_text(line, holders->total == 1 ? " of an outgoing connection to "
                                             : " of outgoing connections, one of them to ");
         address_write(line, &holders->named.peer);
     } else if (tried && holders->bound_seen) {
         line_text(line, " of a run without SO_REUSEADDR");
-        line_text(line, origin == ORIGIN_UNKNOWN ? ", or of an outgoing connection" : "");
+        line_text(line, origin == ORIGIN_UNKNOWN
+                            ? ", or of an outgoing connection (both ports are of "
+                              "net.ipv4.ip_local_port_range)"
+                            : "");
     }
     if (holders->timed_ms > 0) {
         line_text(line, holders->total == 1 ? ", for " : ", the last for ");

@@ -72,8 +72,8 @@ Test(held_by_remains, of_an_outgoing_connection_to_a_servers_port)
     expect_end_of_stream(accepted);
     close(accepted);
     const char *rest = refused_to_a_host(PORT_IN_RANGE);
-    expect_words(rest,
-                 "held by 1 TIME_WAIT socket of an outgoing connection to 127.0.0.1:443, for ");
+    expect_words(rest, "held by 1 TIME_WAIT socket, most likely of an outgoing connection to "
+                       "127.0.0.1:443, for ");
     expect_words(rest, "libreuse free 42993");
     expect_words(rest, "net.ipv4.ip_local_reserved_ports=42993");
     expect_no_words(rest, "libreuse arm");
@@ -88,8 +88,9 @@ Test(held_by_remains, of_what_may_be_an_outgoing_connection)
     expect_end_of_stream(accepted);
     close(accepted);
     const char *rest = refused_to_a_host(PORT_IN_RANGE);
-    expect_words(rest, "of a run without SO_REUSEADDR, or of an outgoing connection, for ");
-    expect_words(rest, "libreuse arm 42993");
+    expect_words(rest, "of a run without SO_REUSEADDR, or of an outgoing connection (both ports "
+                       "are of net.ipv4.ip_local_port_range), for ");
+    expect_words(rest, "libreuse arm 42993; if it was an outgoing one, keep the port out of ");
 }
 
 Test(held_by_remains, of_an_outgoing_connection_that_is_open)
@@ -97,7 +98,7 @@ Test(held_by_remains, of_an_outgoing_connection_that_is_open)
     int accepted;
     connection_from(PORT_IN_RANGE, "127.0.0.1:443", &accepted);
     const char *rest = refused_to_a_host(PORT_IN_RANGE);
-    expect_words(rest, ", an outgoing connection to 127.0.0.1:443 in ESTABLISHED (fd ");
+    expect_words(rest, ", most likely an outgoing connection to 127.0.0.1:443 in ESTABLISHED (fd ");
     expect_words(rest, "; keep the port out of net.ipv4.ip_local_port_range");
     expect_no_words(rest, "libreuse arm");
 }
@@ -231,6 +232,25 @@ Test(held_by_remains, a_child_that_has_not_noticed_that_its_client_is_gone)
     expect_words(rest, "CLOSE_WAIT");
     expect_words(rest, ": its peer has closed, and the program has not");
     expect_descriptor(rest, scene.connection);
+}
+
+/* It is no earlier run's. */
+Test(held_by_remains, the_process_itself_that_has_not_closed_a_connection)
+{
+    struct host server = start_host(WITH_SHIM);
+    const int listener = host_serve(&server, "0.0.0.0:9999");
+    host_set_option(&server, listener, SOL_SOCKET, SO_REUSEADDR, 0);
+    const int client = connected_client("127.0.0.1:9999", 0);
+    const int connection = host_accept(&server, listener);
+    host_close(&server, listener);
+    close(client);
+    EVENTUALLY(count_sockets(PORT, TCP_CLOSE_WAIT) == 1);
+    const char *rest = refused(&server, host_tcp_socket(&server), "0.0.0.0:9999");
+    expect_words(rest, "held by this very process, a connection with ");
+    expect_words(rest, ": its peer has closed, and the program has not; it was accepted without "
+                       "SO_REUSEADDR, or made from this port: the port is free when it is closed");
+    expect_no_words(rest, "an earlier run");
+    expect_descriptor(rest, connection);
 }
 
 Test(held_by_remains, a_child_and_remains_of_other_connections)
