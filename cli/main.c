@@ -95,6 +95,15 @@ static int help_command(int argc, char **argv)
     return commands[place].command(2, arguments);
 }
 
+static int version_command(int argc, char **argv)
+{
+    if (argc > 1) {
+        output_error("version: %s: no argument was expected", argv[1]);
+        return command_usage("");
+    }
+    return command_version();
+}
+
 static int dispatch(int argc, char **argv)
 {
     if (argc < 2) {
@@ -109,7 +118,7 @@ static int dispatch(int argc, char **argv)
         return help_command(argc - 1, argv + 1);
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 || strcmp(name, "version") == 0) {
-        return command_version();
+        return version_command(argc - 1, argv + 1);
     }
     if (name[0] == '-') {
         output_error("%s: no such option; options follow the command", name);

@@ -393,14 +393,8 @@ int arm_command(int argc, char **argv)
         case 'n':
             arming.dry_run = true;
             break;
-        case 'h':
-            return command_help(help);
-        case 'V':
-            return command_version();
         default:
-            output_error(option == ':' ? "arm: %s needs a number" : "arm: %s: no such option",
-                         argv[optind - 1]);
-            return command_usage("arm");
+            return command_common_option(option, "arm", help, argv[optind - 1]);
         }
     }
     if (argc - optind + named != 1) {

@@ -3,6 +3,7 @@
 #include "terminal/output.h"
 
 #include <getopt.h>
+#include <string.h>
 
 int command_version(void)
 {
@@ -22,6 +23,19 @@ int command_usage(const char *command)
     return STATUS_USAGE;
 }
 
+/* What getopt_long(3) has refused: a whole word, or one of several letters in one (`optopt`). */
+static void say_refused(const char *command, const char *word)
+{
+    const bool is_long = word[0] == '-' && word[1] == '-';
+    if (optopt != 0 && is_long && strchr(word, '=') != NULL) {
+        output_error("%s: %s: this option takes no value", command, word);
+    } else if (optopt != 0) {
+        output_error("%s: -%c: no such option", command, optopt);
+    } else {
+        output_error("%s: %s: no such option", command, word);
+    }
+}
+
 int command_common_option(int option, const char *command, const char *help, const char *argument)
 {
     switch (option) {
@@ -29,8 +43,11 @@ int command_common_option(int option, const char *command, const char *help, con
         return command_help(help);
     case 'V':
         return command_version();
+    case ':':
+        output_error("%s: %s needs a value", command, argument);
+        return command_usage(command);
     default:
-        output_error("%s: %s: no such option", command, argument);
+        say_refused(command, argument);
         return command_usage(command);
     }
 }

@@ -38,8 +38,9 @@ int command_help(const char *text);
 
 /*
  * The options that every subcommand has, and those that it has not: prints what --help or --version
- * asks for, or says that there is no such option. `option` is what getopt_long(3) has found, and
- * `argument` the word in which it was. The result is the subcommand's status.
+ * asks for, or says that there is no such option, or that its value is missing or one too much.
+ * `option` is what getopt_long(3) has found, and `argument` the word before argv[optind]. The
+ * result is the subcommand's status.
  */
 int command_common_option(int option, const char *command, const char *help, const char *argument);
 

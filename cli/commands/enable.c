@@ -79,9 +79,6 @@ static int parse(int argc, char **argv, struct request *request)
             request->json = true;
         } else if (option == GUARD) {
             request->by_guard = true;
-        } else if (option == ':') {
-            output_error("enable: the option %s needs a value", argument);
-            return command_usage("enable");
         } else if (!settings_take(&request->settings, option, optarg)) {
             return command_common_option(option, "enable", help, argument);
         }

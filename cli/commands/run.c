@@ -38,8 +38,6 @@ static const char help[] =
     "Exit status: PROGRAM's; 125 libreuse failed, 126 PROGRAM cannot be run or is\n"
     "refused, 127 PROGRAM is not found.\n";
 
-enum answer { ANSWER_RUN, ANSWER_HELP, ANSWER_VERSION, ANSWER_USAGE };
-
 struct options {
     bool force;
     bool dry_run;
@@ -49,7 +47,14 @@ struct options {
 
 enum { JSON = 1 };
 
-static enum answer parse(int argc, char **argv, struct options *options)
+/* Wrong usage: as of env(1), for the program has statuses of its own. */
+static int failed(int status)
+{
+    return status == STATUS_USAGE ? STATUS_RUN_FAILED : status;
+}
+
+/* -1 where the command is to go on, else its exit status. */
+static int parse(int argc, char **argv, struct options *options)
 {
     struct option longs[5 + SETTINGS + 1] = {
         {"force", no_argument, NULL, 'f'},   {"dry-run", no_argument, NULL, 'n'},
@@ -58,29 +63,26 @@ static enum answer parse(int argc, char **argv, struct options *options)
     };
     settings_options(longs + 5);
     opterr = 0;
-    for (;;) {
-        const char *argument = argv[optind];
-        const int option = getopt_long(argc, argv, "+:fnhV", longs, NULL);
-        if (option == -1) {
-            return ANSWER_RUN;
-        } else if (option == 'f') {
+    for (int option; (option = getopt_long(argc, argv, "+:fnhV", longs, NULL)) != -1;) {
+        if (option == 'f') {
             options->force = true;
         } else if (option == 'n') {
             options->dry_run = true;
         } else if (option == JSON) {
             options->json = true;
-        } else if (option == 'h') {
-            return ANSWER_HELP;
-        } else if (option == 'V') {
-            return ANSWER_VERSION;
-        } else if (option == ':') {
-            output_error("run: the option %s needs a value", argument);
-            return ANSWER_USAGE;
         } else if (!settings_take(&options->settings, option, optarg)) {
-            output_error("run: there is no option %s, or it takes no value", argument);
-            return ANSWER_USAGE;
+            return failed(command_common_option(option, "run", help, argv[optind - 1]));
         }
     }
+    if (options->json && !options->dry_run) {
+        output_error("run: --json goes with --dry-run; for reports in JSON: --format=json");
+        return failed(command_usage("run"));
+    }
+    if (optind == argc) {
+        output_error("run: no program given");
+        return failed(command_usage("run"));
+    }
+    return settings_apply(&options->settings, "run") ? -1 : STATUS_RUN_FAILED;
 }
 
 /* The exit status for a program that is not run. */
@@ -174,27 +176,6 @@ static int run(const struct options *options, char **argv)
 int run_command(int argc, char **argv)
 {
     struct options options = {0};
-    switch (parse(argc, argv, &options)) {
-    case ANSWER_HELP:
-        return command_help(help);
-    case ANSWER_VERSION:
-        return command_version();
-    case ANSWER_USAGE:
-        command_usage("run");
-        return STATUS_RUN_FAILED;
-    case ANSWER_RUN:
-        break;
-    }
-    if (options.json && !options.dry_run) {
-        output_error("run: --json goes with --dry-run; for reports in JSON: --format=json");
-        command_usage("run");
-        return STATUS_RUN_FAILED;
-    }
-    if (optind == argc) {
-        output_error("run: no program given");
-        command_usage("run");
-        return STATUS_RUN_FAILED;
-    }
-    return settings_apply(&options.settings, "run") ? run(&options, argv + optind)
-                                                    : STATUS_RUN_FAILED;
+    const int status = parse(argc, argv, &options);
+    return status < 0 ? run(&options, argv + optind) : status;
 }

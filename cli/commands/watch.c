@@ -241,10 +241,6 @@ static int parse_options(struct watch *watch, int argc, char **argv)
 {
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, ":hV", options, NULL)) != -1;) {
-        if (option == ':') {
-            output_error("watch: %s needs a value", argv[optind - 1]);
-            return command_usage("watch");
-        }
         if (option > UTC) {
             return command_common_option(option, "watch", help, argv[optind - 1]);
         }

@@ -77,6 +77,34 @@ Test(command_arguments, any_arguments_give_one_of_the_statuses)
     }
 }
 
+Test(command_arguments, the_option_that_is_wrong_is_named)
+{
+    static const struct {
+        const char *const arguments[5];
+        int status;
+        const char *complaint;
+    } wrong[] = {
+        {{"why", "-hx", "9"}, 0, ""}, /* what comes first counts */
+        {{"why", "-xh", "9"}, 2, "why: -x: no such option\n"},
+        {{"free", "--yes", "-nq", "9"}, 2, "free: -q: no such option\n"},
+        {{"free", "--yes=1", "9"}, 2, "free: --yes=1: this option takes no value\n"},
+        {{"arm", "--dry-run=no", "9"}, 2, "arm: --dry-run=no: this option takes no value\n"},
+        {{"arm", "9", "--prot=9"}, 2, "arm: --prot=9: no such option\n"},
+        {{"arm", "--port"}, 2, "arm: --port needs a value\n"},
+        {{"enable", "-qn", "unit"}, 2, "enable: -q: no such option\n"},
+        {{"enable", "--wait"}, 2, "enable: --wait needs a value\n"},
+        {{"run", "-nq", "true"}, 125, "run: -q: no such option\n"},
+        {{"run", "--no-such", "true"}, 125, "run: --no-such: no such option\n"},
+        {{"run", "--json=1", "true"}, 125, "run: --json=1: this option takes no value\n"},
+        {{"run", "--wait"}, 125, "run: --wait needs a value\n"},
+        {{"version", "why"}, 2, "version: why: no argument was expected\n"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct process process = invoke(wrong[i].status, wrong[i].arguments);
+        expect_complaint(&process, wrong[i].complaint);
+    }
+}
+
 Test(command_arguments, every_help_fits_a_screen)
 {
     enum { LINES = 24, COLUMNS = 80 };

@@ -349,7 +349,7 @@ Test(command_arm, wrong_arguments_are_named)
     LIBREUSE(2, "arm", "--port=70000");
     LIBREUSE(2, "arm", "nginx");
     struct process number = LIBREUSE(2, "arm", "--pid");
-    expect_complaint(&number, "--pid needs a number");
+    expect_complaint(&number, "arm: --pid needs a value");
     struct process option = LIBREUSE(2, "arm", "--never");
     expect_complaint(&option, "--never: no such option");
 }
