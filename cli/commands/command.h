@@ -26,9 +26,10 @@ int status_command(int argc, char **argv);
 /* The examination of a program, to standard output; the status of "libreuse check". */
 int check_program(const char *name, bool json);
 
-/* What "libreuse guard on UNIT" does, and its status: "libreuse enable --guard UNIT" is the same.
+/*
+ * What "libreuse guard on UNIT" does, and its status: "libreuse enable --guard UNIT" is the same.
  */
-int guard_unit(const char *unit);
+int guard_unit(const char *unit, bool dry_run, bool json);
 
 /* Prints the version to standard output: what every subcommand does for --version. */
 int command_version(void);

@@ -92,10 +92,12 @@ static int parse(int argc, char **argv, struct request *request)
         return command_usage("enable");
     }
     request->name = argv[optind];
-    if (request->by_guard && argc > 3) {
-        output_error("enable: --guard takes no other options: no library is loaded that they could "
-                     "be for");
-        return command_usage("enable");
+    for (int i = 0; i < SETTINGS && request->by_guard; i++) {
+        if (request->settings.given[i] != NULL) {
+            output_error("enable: --guard takes no %s: no library is loaded that it could be for",
+                         settings_variable(i));
+            return command_usage("enable");
+        }
     }
     return settings_apply(&request->settings, "enable") ? -1 : STATUS_USAGE;
 }
@@ -313,7 +315,7 @@ int enable_command(int argc, char **argv)
         return status;
     }
     if (request.by_guard) {
-        return guard_unit(request.name);
+        return guard_unit(request.name, request.dry_run, request.json);
     }
     if (!request.dry_run && geteuid() != 0) {
         output_error("enable: only root may write below " DROP_IN_FOLDER "; run it as root, or see "

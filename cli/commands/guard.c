@@ -11,24 +11,23 @@
 #include "kernel/guard_list.h"
 #include "kernel/guards.h"
 #include "sockets/group_arming.h"
+#include "sockets/socket_list.h"
 #include "terminal/output.h"
 #include "terminal/text.h"
 #include "unit/drop_in.h"
-#include "unit/unit.h"
-#include "unit/unit_file.h"
+#include "unit/guard_subject.h"
+#include "unit/systemctl.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 static const char help[] =
     "Usage: libreuse guard [--json]\n"
-    "       libreuse guard on UNIT|CGROUP|--host\n"
-    "       libreuse guard off UNIT|CGROUP|--host\n"
+    "       libreuse guard on [--dry-run] [--json] UNIT|CGROUP|--host\n"
+    "       libreuse guard off [--dry-run] [--json] UNIT|CGROUP|--host\n"
     "\n"
     "Makes the TCP servers of a control group restartable, whatever they are: also\n"
     "static and Go programs, set-user-ID programs, and those that run already.\n"
@@ -43,107 +42,20 @@ static const char help[] =
     "  off ...          no longer, and nothing is left behind\n"
     "  attach UNIT      what the drop-in runs: on for its own control group\n"
     "\n"
-    "      --json       the list as JSON\n"
-    "  -h, --help       this text\n"
-    "  -V, --version    the version\n"
+    "  -n, --dry-run    only show what would be done\n"
+    "      --json       the same, or the list, as a JSON object\n"
+    "  -h, --help, -V, --version\n"
     "\n"
     "Needs root, Linux 6.1, cgroup2, and the BPF file system at /sys/fs/bpf. What it\n"
     "cannot promise is in libreuse(1).\n"
     "\n"
-    "Exit status: 0 fine; 1 there was no such guard, or listeners could not be\n"
-    "armed; 2 wrong usage; 3 not permitted or not supported.\n";
+    "Exit status: 0 fine; 1 there was no such guard or unit, it is refused, or\n"
+    "listeners could not be armed; 2 wrong usage; 3 not permitted or not supported.\n";
 
-static const char host[] = "/";
-
-/* What is to be guarded. */
-struct subject {
-    char *name;      /* of the guard: the unit's, or the control group's path */
-    char *group;     /* the control group; NULL where the unit does not run */
-    bool is_service; /* a drop-in makes it last */
+struct request {
+    bool dry_run;
+    bool json;
 };
-
-static void free_subject(struct subject *subject)
-{
-    free(subject->name);
-    free(subject->group);
-}
-
-/* A control group's path: as it is listed, or with the folder where cgroup2 is mounted. */
-static char *group_path(const char *text)
-{
-    char *mount = control_groups_mount();
-    const size_t length = mount != NULL ? strlen(mount) : 0;
-    if (length > 0 && strncmp(text, mount, length) == 0 &&
-        (text[length] == '/' || text[length] == '\0')) {
-        text += length;
-    }
-    free(mount);
-    char *path = output_format("/%s", text + strspn(text, "/"));
-    for (size_t end = strlen(path); end > 1 && path[end - 1] == '/';) {
-        path[--end] = '\0';
-    }
-    return path;
-}
-
-/* -1 where it is found, else the status, after an error message. */
-static int find_unit(struct subject *subject, const char *text)
-{
-    static const char *const properties[] = {"Id", "LoadState", "ControlGroup", NULL};
-    char *name = unit_full_name(text, "guard");
-    if (name == NULL) {
-        return command_usage("guard");
-    }
-    struct properties answer;
-    char *why;
-    if (!systemctl_show(&answer, name, properties, &why)) {
-        output_error("guard: %s: %s; give the path of the control group instead", name, why);
-        free(why);
-        free(name);
-        properties_free(&answer);
-        return STATUS_REFUSED;
-    }
-    const char *id = property(&answer, "Id");
-    const char *load = property(&answer, "LoadState");
-    const char *group = property(&answer, "ControlGroup");
-    const bool is_there = load != NULL && strcmp(load, "loaded") == 0;
-    subject->name = output_format("%s", id != NULL ? id : name);
-    subject->group = group != NULL && group[0] != '\0' ? output_format("%s", group) : NULL;
-    subject->is_service = ends_with(subject->name, ".service");
-    properties_free(&answer);
-    free(name);
-    if (!is_there) {
-        output_error("guard: %s: systemd has no such unit, or cannot load it", subject->name);
-        return STATUS_FOUND;
-    }
-    if (!subject->is_service) {
-        if (subject->group == NULL) {
-            output_error("guard: %s: has no control group now; give the slice that it belongs to",
-                         subject->name);
-            return STATUS_FOUND;
-        }
-        free(subject->name);
-        subject->name = output_format("%s", subject->group);
-    }
-    return -1;
-}
-
-static int find_subject(struct subject *subject, const char *text, bool is_host)
-{
-    *subject = (struct subject){0};
-    if (is_host || strchr(text, '/') != NULL) {
-        subject->group = group_path(is_host ? host : text);
-        subject->name = output_format("%s", subject->group);
-        return -1;
-    }
-    return find_unit(subject, text);
-}
-
-static const char *title(const struct subject *subject)
-{
-    return strcmp(subject->name, host) == 0 ? "the host"
-           : subject->group != NULL         ? subject->group + 1
-                                            : subject->name;
-}
 
 static const char *plural(size_t count)
 {
@@ -170,112 +82,93 @@ static void say_time_wait(const struct group_arming *arming)
     }
 }
 
-/* Notes the ports of those that listen already: the programs have not seen them begin. */
-static int arm_running(const struct subject *subject)
+/* Arms those that listen already, and notes their ports: the programs have not seen them begin. */
+static void arm_running(struct group_arming *arming, const struct guard_subject *subject,
+                        const struct request *request)
 {
     size_t count = 0;
     int *pids = subject->group != NULL ? control_group_processes(subject->group, &count) : NULL;
-    struct group_arming arming;
-    group_arm(&arming, pids, count);
+    group_arm(arming, pids, count, request->dry_run);
     free(pids);
-    for (size_t i = 0; i < arming.count; i++) {
-        const struct group_listener *listener = &arming.listeners[i];
+    for (size_t i = 0; i < arming->count && !request->dry_run; i++) {
+        const struct group_listener *listener = &arming->listeners[i];
         const struct guard_port port = {.network = listener->network, .port = listener->port};
         guard_note(subject->name, &port);
     }
-    if (arming.armed > 0) {
-        output_text(TONE_PLAIN, "armed %zu listener%s that run%s already (", arming.armed,
-                    plural(arming.armed), arming.armed == 1 ? "s" : "");
+}
+
+static void say_running(const struct group_arming *arming, const struct guard_subject *subject,
+                        const struct request *request)
+{
+    const char *title = guard_subject_title(subject);
+    if (arming->armed > 0) {
+        output_text(TONE_PLAIN, "%s %zu listener%s that run%s already (",
+                    request->dry_run ? "would arm" : "armed", arming->armed, plural(arming->armed),
+                    arming->armed == 1 ? "s" : "");
         const char *separator = "";
-        for (size_t i = 0; i < arming.count; i++) {
-            if (arming.listeners[i].armed_now) {
-                output_text(TONE_PLAIN, "%s%s", separator, arming.listeners[i].address);
+        for (size_t i = 0; i < arming->count; i++) {
+            if (!arming->listeners[i].was_armed) {
+                output_text(TONE_PLAIN, "%s%s", separator, arming->listeners[i].address);
                 separator = ", ";
             }
         }
         output_text(TONE_PLAIN, "); ");
     }
-    output_line("from now on each listener of %s is armed, and its restart works", title(subject));
-    say_time_wait(&arming);
-    const size_t refused = arming.refused;
+    if (request->dry_run) {
+        output_line("from then on each listener of %s would be armed, and its restart would work",
+                    title);
+    } else {
+        output_line("from now on each listener of %s is armed, and its restart works", title);
+    }
+    say_time_wait(arming);
+}
+
+static void say_unarmed(const struct group_arming *arming)
+{
+    const size_t refused = arming->refused;
     if (refused > 0) {
         output_error("guard: %zu listener%s that run%s already could not be armed (%s): %s next "
                      "restart fails for up to 60 s",
-                     refused, plural(refused), refused == 1 ? "s" : "", strerror(arming.error),
+                     refused, plural(refused), refused == 1 ? "s" : "", strerror(arming->error),
                      refused == 1 ? "its" : "their");
     }
-    group_arming_free(&arming);
-    return refused > 0 ? STATUS_FOUND : STATUS_FINE;
 }
 
-/* The file that attaches the guard at each start. The caller frees it. */
-static char *compose(const char *unit)
+static void open_json(struct json *json, const struct guard_subject *subject,
+                      const struct request *request)
 {
-    char path[PATH_MAX] = "";
-    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    char *program = unit_file_percent(length > 0 ? path : "/usr/bin/libreuse");
-    char *name = unit_file_percent(unit);
-    char *word = text_shell_word(unit);
-    char *text = output_format(DROP_IN_GUARD_MARK " on; to undo it: libreuse guard off %s\n"
-                                                  "[Service]\n"
-                                                  "ExecStartPre=-+\"%s\" guard attach \"%s\"\n",
-                               word, program, name);
-    free(word);
-    free(name);
-    free(program);
-    return text;
+    json_open_object(json, NULL);
+    json_string(json, "name", subject->name);
+    json_string(json, "control_group", subject->group);
+    json_boolean(json, "dry_run", request->dry_run);
+    json_string(json, "file", subject->file);
 }
 
-/* A unit in a root folder of its own cannot run the command before its start. */
-static bool has_own_root(const char *unit, char **where)
+static void show_on_json(const struct group_arming *arming, const struct guard_subject *subject,
+                         const struct request *request, const char *drop_in)
 {
-    static const char *const names[] = {"RootDirectory", "RootImage", NULL};
-    struct properties answer;
-    char *why = NULL;
-    *where = NULL;
-    if (systemctl_show(&answer, unit, names, &why)) {
-        for (size_t i = 0; names[i] != NULL && *where == NULL; i++) {
-            const char *value = property(&answer, names[i]);
-            if (value != NULL && value[0] != '\0') {
-                *where = output_format("%s=%s", names[i], value);
-            }
-        }
+    struct json json = {0};
+    open_json(&json, subject, request);
+    json_string(&json, "content", drop_in);
+    json_boolean(&json, "guarded", !request->dry_run || guard_is_there(subject->name));
+    json_open_array(&json, "listeners");
+    for (size_t i = 0; i < arming->count; i++) {
+        const struct group_listener *listener = &arming->listeners[i];
+        json_open_object(&json, NULL);
+        json_string(&json, "listens_on", listener->address);
+        json_number(&json, "port", listener->port);
+        json_number(&json, "pid", listener->pid);
+        json_boolean(&json, "reuseaddr_before", listener->was_armed);
+        json_boolean(&json, "reuseaddr", listener->was_armed || !request->dry_run);
+        json_number(&json, "time_wait", (int64_t)listener->time_wait);
+        json_number(&json, "time_wait_seconds", sockets_seconds(listener->time_wait_ms));
+        json_close(&json);
     }
-    properties_free(&answer);
-    free(why);
-    return *where != NULL;
-}
-
-static bool write_drop_in(const char *unit)
-{
-    char *path = drop_in_path(DROP_IN_GUARD, unit);
-    char *before = NULL;
-    char *text = compose(unit);
-    char *why = NULL;
-    const enum drop_in state = drop_in_read(DROP_IN_GUARD, unit, &before);
-    bool done = false;
-    if (state == DROP_IN_FOREIGN) {
-        output_error("guard: %s: was not written by libreuse guard, or a symbolic link is in the "
-                     "way; it is left alone: move it away",
-                     path);
-    } else if (state == DROP_IN_UNREADABLE) {
-        output_error("guard: %s: %s", path, strerror(errno));
-    } else if ((before == NULL || strcmp(before, text) != 0) &&
-               !drop_in_write(DROP_IN_GUARD, unit, text)) {
-        output_error("guard: %s: cannot be written: %s", path, strerror(errno));
-    } else if (!systemctl_reload(&why)) {
-        output_error("guard: %s is written, but systemd does not read it: %s; run: systemctl "
-                     "daemon-reload",
-                     path, why);
-    } else {
-        done = true;
-        output_line("%s: written, and read by systemd: each start puts the guard on", path);
-    }
-    free(why);
-    free(text);
-    free(before);
-    free(path);
-    return done;
+    json_close(&json);
+    json_number(&json, "armed", (int64_t)arming->armed);
+    json_number(&json, "refused", (int64_t)arming->refused);
+    json_string(&json, "error", arming->refused > 0 ? strerror(arming->error) : NULL);
+    json_close(&json);
 }
 
 static int say_refused(char *why)
@@ -285,69 +178,130 @@ static int say_refused(char *why)
     return STATUS_REFUSED;
 }
 
-static int switch_on(const struct subject *subject)
+static int say_no_group(const char *group)
+{
+    output_error("guard: %s: there is no such control group: %s", group, strerror(errno));
+    return STATUS_REFUSED;
+}
+
+/* The guard itself, and the drop-in: nothing that runs already. -1, else the exit status. */
+static int place(const struct guard_subject *subject, const char *drop_in)
 {
     char *why;
-    char *root;
-    if (!guards_are_possible(&why)) {
-        return say_refused(why);
-    }
-    if (subject->is_service && has_own_root(subject->name, &root)) {
-        output_error("guard: %s has %s: nothing outside of that can be run at its start; guard the "
-                     "slice that it is in instead",
-                     subject->name, root);
-        free(root);
-        return STATUS_REFUSED;
-    }
     if (subject->group != NULL && !guard_attach(subject->name, subject->group, &why)) {
         return say_refused(why);
     }
-    if (subject->is_service && !write_drop_in(subject->name)) {
+    if (drop_in != NULL && !guard_subject_write(subject, drop_in)) {
         guard_remove(subject->name);
         return STATUS_REFUSED;
     }
-    const int status = arm_running(subject);
-    if (!subject->is_service) {
-        char *word = text_shell_word(strcmp(subject->name, host) == 0 ? "--host" : subject->name);
-        output_line("until the next boot, or: libreuse guard off %s", word);
-        free(word);
+    return -1;
+}
+
+static void say_placed(const struct guard_subject *subject, const struct request *request,
+                       const char *drop_in)
+{
+    if (drop_in != NULL && request->dry_run) {
+        output_line("%s: would be written, and read by systemd:", subject->file);
+        output_text(TONE_PLAIN, "%s", drop_in);
+    } else if (drop_in != NULL) {
+        output_line("%s: written, and read by systemd: each start puts the guard on",
+                    subject->file);
     }
+}
+
+static int switch_on(const struct guard_subject *subject, const struct request *request)
+{
+    char *why;
+    int status = -1;
+    if (!guards_are_possible(&why)) {
+        return say_refused(why);
+    }
+    char *drop_in = subject->is_service ? guard_subject_drop_in(subject, &status) : NULL;
+    if (subject->is_service && drop_in == NULL) {
+        return status;
+    }
+    if (request->dry_run) {
+        const int group = subject->group != NULL ? control_group_open(subject->group) : -1;
+        status = subject->group != NULL && group < 0 ? say_no_group(subject->group) : -1;
+        if (group >= 0) {
+            close(group);
+        }
+    } else {
+        status = place(subject, drop_in);
+    }
+    if (status < 0) {
+        struct group_arming arming;
+        arm_running(&arming, subject, request);
+        if (request->json) {
+            show_on_json(&arming, subject, request, drop_in);
+        } else {
+            say_placed(subject, request, drop_in);
+            say_running(&arming, subject, request);
+        }
+        say_unarmed(&arming);
+        status = arming.refused > 0 ? STATUS_FOUND : STATUS_FINE;
+        group_arming_free(&arming);
+        if (!subject->is_service && !request->json) {
+            const bool is_host = strcmp(subject->name, GUARD_HOST) == 0;
+            char *word = text_shell_word(is_host ? "--host" : subject->name);
+            output_line("until the next boot, or: libreuse guard off %s", word);
+            free(word);
+        }
+    }
+    free(drop_in);
     return status;
 }
 
-static int switch_off(const struct subject *subject)
+/* Takes off what is there. -1, or the exit status. */
+static int take_off(const struct guard_subject *subject, bool has_file)
 {
-    if (geteuid() != 0) {
-        output_error("guard: only root may do this: run it as root");
-        return STATUS_REFUSED;
-    }
-    char *text = NULL;
     char *why = NULL;
-    const bool has_file =
-        subject->is_service && drop_in_read(DROP_IN_GUARD, subject->name, &text) == DROP_IN_OURS;
-    free(text);
     if (has_file && !drop_in_remove(DROP_IN_GUARD, subject->name)) {
-        char *path = drop_in_path(DROP_IN_GUARD, subject->name);
-        output_error("guard: %s: cannot be removed: %s", path, strerror(errno));
-        free(path);
+        output_error("guard: %s: cannot be removed: %s", subject->file, strerror(errno));
         return STATUS_REFUSED;
     }
     if (has_file && !systemctl_reload(&why)) {
         output_error("guard: %s; run: systemctl daemon-reload", why);
         free(why);
     }
-    const bool was_on = guard_remove(subject->name);
-    if (!was_on && errno != ENOENT) {
+    if (!guard_remove(subject->name) && errno != ENOENT) {
         output_error("guard: %s: cannot be taken off: %s", subject->name, strerror(errno));
         return STATUS_REFUSED;
     }
-    if (!was_on && !has_file) {
-        output_error("guard: %s: is not guarded; libreuse guard lists what is", title(subject));
+    return -1;
+}
+
+static int switch_off(const struct guard_subject *subject, const struct request *request)
+{
+    if (geteuid() != 0) {
+        output_error("guard: only root may do this: run it as root");
+        return STATUS_REFUSED;
+    }
+    char *text = NULL;
+    const bool has_file =
+        subject->is_service && drop_in_read(DROP_IN_GUARD, subject->name, &text) == DROP_IN_OURS;
+    free(text);
+    if (!guard_is_there(subject->name) && !has_file) {
+        output_error("guard: %s: is not guarded; libreuse guard lists what is",
+                     guard_subject_title(subject));
         return STATUS_FOUND;
     }
-    output_line("%s: no longer guarded; listeners that are armed stay armed until they end, and "
-                "their next start is on its own",
-                title(subject));
+    const int status = request->dry_run ? -1 : take_off(subject, has_file);
+    if (status >= 0) {
+        return status;
+    }
+    if (request->json) {
+        struct json json = {0};
+        open_json(&json, subject, request);
+        json_boolean(&json, "guarded", request->dry_run);
+        json_close(&json);
+    } else {
+        output_line("%s: %s; listeners that are armed stay armed until they end, and their next "
+                    "start is on its own",
+                    guard_subject_title(subject),
+                    request->dry_run ? "would not be guarded any more" : "no longer guarded");
+    }
     return STATUS_FINE;
 }
 
@@ -383,57 +337,62 @@ static int attach(const char *unit)
     return done ? STATUS_FINE : say_refused(why);
 }
 
-static int act(const char *verb, const char *what, bool is_host)
+static int act(const char *verb, const char *what, bool is_host, const struct request *request)
 {
-    if (strcmp(verb, "attach") == 0) {
-        return attach(what);
-    }
-    struct subject subject;
-    int status = find_subject(&subject, what, is_host);
+    struct guard_subject subject;
+    int status = guard_subject_find(&subject, what, is_host);
     if (status < 0) {
-        status = strcmp(verb, "on") == 0 ? switch_on(&subject) : switch_off(&subject);
+        status =
+            strcmp(verb, "on") == 0 ? switch_on(&subject, request) : switch_off(&subject, request);
+    } else if (status == STATUS_USAGE) {
+        command_usage("guard");
     }
-    free_subject(&subject);
+    guard_subject_free(&subject);
     return status;
 }
 
-int guard_unit(const char *unit)
+int guard_unit(const char *unit, bool dry_run, bool json)
 {
-    return act("on", unit, false);
+    const struct request request = {.dry_run = dry_run, .json = json};
+    return act("on", unit, false, &request);
 }
 
 int guard_command(int argc, char **argv)
 {
     enum { JSON = 1, HOST };
-    static const struct option options[] = {{"json", no_argument, NULL, JSON},
-                                            {"host", no_argument, NULL, HOST},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
-    bool json = false;
+    static const struct option options[] = {
+        {"json", no_argument, NULL, JSON},   {"host", no_argument, NULL, HOST},
+        {"dry-run", no_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'}, {0}};
+    struct request request = {0};
     bool is_host = false;
     opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "hV", options, NULL)) != -1;) {
-        if (option != JSON && option != HOST) {
+    for (int option; (option = getopt_long(argc, argv, "nhV", options, NULL)) != -1;) {
+        if (option != JSON && option != HOST && option != 'n') {
             return command_common_option(option, "guard", help, argv[optind - 1]);
         }
-        json = json || option == JSON;
+        request.json = request.json || option == JSON;
+        request.dry_run = request.dry_run || option == 'n';
         is_host = is_host || option == HOST;
     }
     const int words = argc - optind;
     const char *verb = words > 0 ? argv[optind] : "";
-    const bool is_verb =
-        strcmp(verb, "on") == 0 || strcmp(verb, "off") == 0 || strcmp(verb, "attach") == 0;
-    if (words == 0 && !is_host) {
-        return guard_list(json);
+    const bool is_attach = strcmp(verb, "attach") == 0;
+    if (words == 0 && !is_host && !request.dry_run) {
+        return guard_list(request.json);
     }
-    if (!is_verb) {
-        output_error("guard: %s: on or off was expected", words > 0 ? verb : "--host");
+    if (!is_attach && strcmp(verb, "on") != 0 && strcmp(verb, "off") != 0) {
+        output_error("guard: %s: on or off was expected", words > 0 ? verb : argv[argc - 1]);
         return command_usage("guard");
     }
-    if (words + is_host != 2 || json) {
+    if (words + is_host != 2) {
         output_error("guard: %s: one unit or control group was expected, or --host", verb);
         return command_usage("guard");
     }
-    return act(verb, is_host ? "" : argv[optind + 1], is_host);
+    if (is_attach && (is_host || request.json || request.dry_run)) {
+        output_error("guard: attach: a unit was expected, and no option");
+        return command_usage("guard");
+    }
+    const char *what = is_host ? "" : argv[optind + 1];
+    return is_attach ? attach(what) : act(verb, what, is_host, &request);
 }

@@ -265,6 +265,14 @@ bool guard_attach(const char *name, const char *group, char **why)
     return *why == NULL;
 }
 
+bool guard_is_there(const char *name)
+{
+    char *folder = folder_of(name);
+    const bool is_there = access(folder, F_OK) == 0;
+    free(folder);
+    return is_there;
+}
+
 bool guard_remove(const char *name)
 {
     char *folder = folder_of(name);

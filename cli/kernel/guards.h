@@ -32,6 +32,9 @@ bool guards_fit_the_kernel(void);
  */
 bool guard_attach(const char *name, const char *group, char **why);
 
+/* Whether there is one of this name, on or not: what root may see. */
+bool guard_is_there(const char *name);
+
 /* Takes it off, and forgets it. False with ENOENT where there is none. */
 bool guard_remove(const char *name);
 

@@ -66,43 +66,48 @@ static unsigned int port_of(const struct address *address)
                                                       : address->as.in6.sin6_port);
 }
 
-static const struct group_listener *find(const struct group_arming *arming, uint64_t network,
-                                         unsigned int port, const char *address)
+static bool has_port(const struct group_arming *arming, uint64_t network, unsigned int port)
 {
     for (size_t i = 0; i < arming->count; i++) {
-        const struct group_listener *listener = &arming->listeners[i];
-        if (listener->network == network && listener->port == port &&
-            (address == NULL || strcmp(listener->address, address) == 0)) {
-            return listener;
+        if (arming->listeners[i].network == network && arming->listeners[i].port == port) {
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
-static void take_listener(struct group_arming *arming, int pid, int fd)
+/* The same socket, in another process or under another number. */
+static bool has_listener(const struct group_arming *arming, unsigned long long inode)
+{
+    for (size_t i = 0; i < arming->count; i++) {
+        if (arming->listeners[i].inode == inode) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take_listener(struct group_arming *arming, int pid, int fd, unsigned long long inode)
 {
     struct address address;
     const bool was_on = option_of(fd, SO_REUSEADDR) > 0;
-    if (!read_address(fd, &address)) {
+    if (has_listener(arming, inode) || !read_address(fd, &address)) {
         return;
     }
-    char *text = sockets_address_text(&address);
-    const uint64_t network = network_of(fd);
-    if (find(arming, network, port_of(&address), text) != NULL && was_on) {
-        free(text); /* the same socket, in another process or under another number */
-    } else if (!was_on && !switch_on(fd)) {
+    if (!was_on && !arming->dry_run && !switch_on(fd)) {
         arming->error = arming->refused++ == 0 ? errno : arming->error;
-        free(text);
-    } else {
-        arming->listeners =
-            output_reallocate(arming->listeners, arming->count + 1, sizeof arming->listeners[0]);
-        arming->listeners[arming->count++] = (struct group_listener){.address = text,
-                                                                     .port = port_of(&address),
-                                                                     .network = network,
-                                                                     .pid = pid,
-                                                                     .armed_now = !was_on};
-        arming->armed += !was_on;
+        return;
     }
+    arming->listeners =
+        output_reallocate(arming->listeners, arming->count + 1, sizeof arming->listeners[0]);
+    arming->listeners[arming->count++] =
+        (struct group_listener){.inode = inode,
+                                .address = sockets_address_text(&address),
+                                .port = port_of(&address),
+                                .network = network_of(fd),
+                                .pid = pid,
+                                .was_armed = was_on};
+    arming->armed += !was_on;
 }
 
 /* A connection that was accepted before its listener was armed. One of MPTCP cannot be armed. */
@@ -110,7 +115,7 @@ static void take_connection(const struct group_arming *arming, int fd)
 {
     struct address address;
     if (option_of(fd, SO_REUSEADDR) == 0 && read_address(fd, &address) &&
-        find(arming, network_of(fd), port_of(&address), NULL) != NULL) {
+        has_port(arming, network_of(fd), port_of(&address))) {
         switch_on(fd);
     }
 }
@@ -136,7 +141,7 @@ static void look_through(struct group_arming *arming, int pid, bool for_listener
         const bool listens = option_of(fd, SO_ACCEPTCONN) > 0;
         if (is_tcp(fd) && listens == for_listeners) {
             if (listens) {
-                take_listener(arming, pid, fd);
+                take_listener(arming, pid, fd, inode);
             } else {
                 take_connection(arming, fd);
             }
@@ -180,7 +185,7 @@ static void find_time_wait(struct group_arming *arming)
     const int own = open_network("self");
     for (size_t i = 0; i < arming->count && own >= 0; i++) {
         struct group_listener *listener = &arming->listeners[i];
-        if (listener->armed_now) {
+        if (!listener->was_armed) {
             char *process = output_format("%d", listener->pid);
             const int theirs = open_network(process);
             if (theirs >= 0 && setns(theirs, CLONE_NEWNET) == 0) {
@@ -198,13 +203,13 @@ static void find_time_wait(struct group_arming *arming)
     }
 }
 
-void group_arm(struct group_arming *arming, const int *pids, size_t count)
+void group_arm(struct group_arming *arming, const int *pids, size_t count, bool dry_run)
 {
-    *arming = (struct group_arming){0};
+    *arming = (struct group_arming){.dry_run = dry_run};
     for (size_t i = 0; i < count; i++) {
         look_through(arming, pids[i], true);
     }
-    for (size_t i = 0; i < count && arming->count > 0; i++) {
+    for (size_t i = 0; i < count && arming->count > 0 && !dry_run; i++) {
         look_through(arming, pids[i], false);
     }
     find_time_wait(arming);

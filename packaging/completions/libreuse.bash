@@ -157,7 +157,7 @@ _libreuse() {
     arm:*) _libreuse_words "$(_libreuse_ports 0A)" "$current" ;;
     free:-*) _libreuse_words "--yes --dry-run --json $common" "$current" ;;
     free:*) _libreuse_words "$(_libreuse_ports 06)" "$current" ;;
-    guard:-*) _libreuse_words "--host --json $common" "$current" ;;
+    guard:-*) _libreuse_words "--host --dry-run --json $common" "$current" ;;
     guard:*)
         if ((COMP_CWORD == 2)); then
             _libreuse_words "on off" "$current"

@@ -66,7 +66,7 @@ complete -c libreuse -s h -l help -d 'show the help'
 complete -c libreuse -s V -l version -d 'show the version'
 complete -c libreuse -n '__libreuse_is run check why audit watch arm free guard enable disable status' -l json -d 'for programs'
 complete -c libreuse -n '__libreuse_is audit' -l prometheus -d 'for the textfile collector'
-complete -c libreuse -n '__libreuse_is run arm free enable disable' -s n -l dry-run -d 'only show what would be done'
+complete -c libreuse -n '__libreuse_is run arm free guard enable disable' -s n -l dry-run -d 'only show what would be done'
 
 complete -c libreuse -n '__libreuse_is run enable' -x -l log -a 'auto stderr journal syslog none' -d 'where reports go'
 complete -c libreuse -n '__libreuse_is run enable' -x -l format -a 'text json' -d 'the form of reports'

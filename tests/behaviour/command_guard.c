@@ -6,6 +6,7 @@
 #include "guards.h"
 #include "host.h"
 #include "invoke.h"
+#include "json.h"
 #include "namespace.h"
 #include "skip.h"
 #include "sockets.h"
@@ -372,8 +373,13 @@ Test(command_guard, comes_with_each_start_of_a_service)
     cr_assert_geq(asprintf(&shown, "Id=server.service\nLoadState=loaded\nControlGroup=%s\n", group),
                   0);
     show_exactly("server.service", shown);
-    struct process both = LIBREUSE(2, "enable", "--guard", "--dry-run", "server");
-    expect_complaint(&both, "--guard takes no other options");
+    struct process both = LIBREUSE(2, "enable", "--guard", "--wait=5", "server");
+    expect_complaint(&both, "--guard takes no LIBREUSE_WAIT");
+    struct process dry = LIBREUSE(0, "enable", "--guard", "--dry-run", "server");
+    EXPECT_LINE(&dry, "50-libreuse-guard.conf: would be written");
+    EXPECT_LINE(&dry, "ExecStartPre=-+\"" LIBREUSE_PATH "\" guard attach \"server.service\"");
+    expect_entries(UNITS, 0);
+    cr_assert_neq(access(PINS "libreuse", F_OK), 0, "the dry run has made a guard");
     struct process on = LIBREUSE(0, "enable", "--guard", "server");
     expect_said(&on, UNITS "server.service.d/50-libreuse-guard.conf: written");
     const char *text = file_content(UNITS "server.service.d/50-libreuse-guard.conf");
@@ -381,9 +387,70 @@ Test(command_guard, comes_with_each_start_of_a_service)
     cr_assert_not_null(
         strstr(text, "\nExecStartPre=-+\"" LIBREUSE_PATH "\" guard attach \"server.service\"\n"),
         "%s", text);
+    struct process off = LIBREUSE(0, "guard", "off", "-n", "--json", "server");
+    expect_said(&off, "\"file\": \"" UNITS "server.service.d/50-libreuse-guard.conf\"");
+    expect_said(&off, "\"dry_run\": true");
+    expect_said(&off, "\"guarded\": true");
+    cr_assert_not_null(file_content(UNITS "server.service.d/50-libreuse-guard.conf"));
     LIBREUSE(0, "guard", "off", "server");
     expect_entries(UNITS, 0);
     cr_assert_neq(access(PINS "libreuse", F_OK), 0);
+}
+
+/* As enable does: what is somebody else's, or cannot work, is found (1), not forbidden (3). */
+Test(command_guard, refuses_a_service_as_enable_does)
+{
+    enter_private_units();
+    show_exactly("jailed.service", "Id=jailed.service\nLoadState=loaded\nRootDirectory=/srv\n");
+    struct process jailed = LIBREUSE(1, "guard", "on", "--dry-run", "jailed");
+    expect_complaint(&jailed, "jailed.service has RootDirectory=/srv");
+    show_exactly("server.service", "Id=server.service\nLoadState=loaded\n");
+    cr_assert_eq(mkdir(UNITS "server.service.d", 0755), 0);
+    write_file(UNITS "server.service.d/50-libreuse-guard.conf", "[Service]\n", 0644);
+    struct process foreign = LIBREUSE(1, "guard", "on", "server");
+    expect_complaint(&foreign, "was not written by libreuse guard");
+    cr_assert_neq(access(PINS "libreuse", F_OK), 0, "a guard is left");
+}
+
+Test(command_guard, a_dry_run_changes_nothing)
+{
+    struct host server = start_guarded();
+    const int listener = host_serve(&server, "0.0.0.0:9999");
+    struct process on = LIBREUSE(0, "guard", "on", "--dry-run", group);
+    expect_said(&on, "would arm 1 listener that runs already (0.0.0.0:9999); from then on");
+    EXPECT_VALUE(host_get_option(&server, listener, SO_REUSEADDR), 0);
+    cr_assert_neq(access(PINS "libreuse", F_OK), 0, "there is a guard");
+    struct process json = LIBREUSE(0, "guard", "on", "-n", "--json", group);
+    expect_said(&json, "\"dry_run\": true");
+    expect_said(&json, "\"guarded\": false");
+    expect_said(&json, "\"reuseaddr_before\": false,\n      \"reuseaddr\": false");
+    EXPECT_VALUE(host_get_option(&server, listener, SO_REUSEADDR), 0);
+    struct process none = LIBREUSE(1, "guard", "off", "--dry-run", group);
+    expect_complaint(&none, "is not guarded");
+    struct process unknown = LIBREUSE(3, "guard", "on", "-n", "/there/is/none");
+    expect_complaint(&unknown, "/there/is/none: there is no such control group");
+    guard_on();
+    struct process off = LIBREUSE(0, "guard", "off", "-n", group);
+    expect_said(&off, "would not be guarded any more");
+    expect_counts(0, 0); /* it is there still */
+}
+
+Test(command_guard, tells_in_json_what_it_has_done)
+{
+    struct host server = start_guarded();
+    const int listener = host_serve(&server, "0.0.0.0:9999");
+    struct process on = LIBREUSE(0, "guard", "on", "--json", group);
+    cr_assert(json_is_object(output_of(&on), strlen(output_of(&on))), "%s", output_of(&on));
+    expect_said(&on, "\"dry_run\": false");
+    expect_said(&on, "\"guarded\": true");
+    expect_said(&on, "\"listens_on\": \"0.0.0.0:9999\",\n      \"port\": 9999");
+    expect_said(&on, "\"reuseaddr_before\": false,\n      \"reuseaddr\": true");
+    EXPECT_VALUE(host_get_option(&server, listener, SO_REUSEADDR), 1);
+    struct process again = LIBREUSE(0, "guard", "on", "--json", group);
+    expect_said(&again, "\"reuseaddr_before\": true,\n      \"reuseaddr\": true");
+    expect_count(&again, "armed", 0);
+    struct process off = LIBREUSE(0, "guard", "off", "--json", group);
+    expect_said(&off, "\"guarded\": false");
 }
 
 Test(command_guard, is_known_to_audit_and_check)
