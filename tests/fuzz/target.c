@@ -10,6 +10,7 @@
 
 #include <netinet/in.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 static void check_port(const char *text)
 {
@@ -23,37 +24,40 @@ static void check_port(const char *text)
         MUST(!is_number || number == 0 || number > UINT16_MAX);
     }
     MUST(target_pid(text, &pid) == (number > 0 && number <= INT32_MAX));
-    MUST(target_port_or_pid(text, &port, &pid) == (number > 0 && number <= INT32_MAX));
+    const bool is_pid = number > 0 && number <= INT32_MAX;
+    if (target_port_or_pid(text, &port, &pid)) {
+        MUST(is_pid ? pid == (int)number && port == (number <= UINT16_MAX ? number : 0)
+                    : pid == 0 && port > 0 && port <= UINT16_MAX);
+    } else {
+        MUST(!is_pid);
+    }
 }
 
 /* Written as the command shows it, and read again. */
-static void check_again(const struct address *address, unsigned int port)
+static void check_again(const struct trial_target *target)
 {
     char text[128] = "";
     struct line line = {.text = text, .size = sizeof text - 1};
-    struct address again;
-    unsigned int port_again = 0;
-    int protocol = 0;
-    address_write(&line, address);
+    struct trial_target again = {.protocol = target->protocol};
+    address_write(&line, &target->address);
     text[line.length] = '\0';
-    MUST(target_socket(text, &again, &port_again, &protocol));
-    MUST(port_again == port && again.length == address->length);
-    MUST(memcmp(&again.as, &address->as, address->length) == 0);
+    MUST(target_socket(text, &again));
+    MUST(again.port == target->port && again.address.length == target->address.length);
+    MUST(memcmp(&again.address.as, &target->address.as, again.address.length) == 0);
 }
 
 static void check_socket(const char *text)
 {
-    struct address address;
-    unsigned int port = 0;
-    int protocol = 0;
-    if (!target_socket(text, &address, &port, &protocol)) {
+    struct trial_target target = {.protocol = IPPROTO_TCP};
+    if (!target_socket(text, &target)) {
         return;
     }
-    MUST(port > 0 && port <= UINT16_MAX);
-    MUST(protocol == 0 || protocol == IPPROTO_TCP || protocol == IPPROTO_UDP);
-    if (address.length > 0) {
-        MUST(address_port(&address) == port);
-        check_again(&address, port);
+    MUST(target.port > 0 && target.port <= UINT16_MAX);
+    MUST(target.protocol == IPPROTO_TCP || target.protocol == IPPROTO_UDP);
+    if (target.address.length > 0) {
+        MUST(!target.is_loopback);
+        MUST(address_port(&target.address) == target.port);
+        check_again(&target);
     }
 }
 
@@ -62,7 +66,7 @@ static void check_unix(const char *text)
     struct address address;
     if (target_unix(text, &address) && address.length > 0) {
         MUST(address.as.any.sa_family == AF_UNIX && address.length <= sizeof address.as.un);
-        MUST(strchr(text, '/') != NULL || text[0] == '@');
+        MUST(strchr(text, '/') != NULL || text[0] == '@' || access(text, F_OK) == 0);
     }
 }
 
