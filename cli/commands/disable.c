@@ -68,7 +68,7 @@ static void show_json(const struct request *request, const char *id, const char 
     json_string(&json, "unit", id);
     json_string(&json, "file", path);
     json_boolean(&json, "dry_run", request->dry_run);
-    json_boolean(&json, "removed", !request->dry_run);
+    json_boolean(&json, "disabled", !request->dry_run);
     advice_json(advice, &json);
     json_close(&json);
 }

@@ -205,24 +205,43 @@ static void show_json(const struct trial_target *target, const struct trials *tr
     port_sockets_free(&port);
 }
 
-/* "; free in 41 s": what the countdown says of the last of the addresses to become free. */
-static void show_countdown(const struct trial_target *target, const struct trials *trials,
-                           unsigned int waited)
+/* Whether it can be foreseen when the last of the addresses becomes free, and in how many seconds.
+ */
+static bool foresee(const struct trial_target *target, const struct trials *trials,
+                    unsigned int *longest)
 {
-    unsigned int longest = 0;
     bool foreseen = true;
+    *longest = 0;
     for (size_t i = 0; i < trials->count; i++) {
         const struct trial *trial = &trials->list[i];
         unsigned int seconds;
         if (trial_counts(target, trial) && trial->plain != 0) {
             foreseen = trial_is_free_in(trial, &seconds) && foreseen;
-            longest = seconds > longest ? seconds : longest;
+            *longest = seconds > *longest ? seconds : *longest;
         }
     }
-    if (foreseen) {
-        fprintf(stderr, "\rport %u: free in %u s\033[K", target->port, longest);
+    return foreseen;
+}
+
+static void show_countdown(const struct trial_target *target, const struct trials *trials,
+                           unsigned int waited)
+{
+    unsigned int seconds;
+    if (foresee(target, trials, &seconds)) {
+        fprintf(stderr, "\rport %u: free in %u s\033[K", target->port, seconds);
     } else {
         fprintf(stderr, "\rport %u: held; waiting for %u s\033[K", target->port, waited);
+    }
+}
+
+/* Once, for a log or a pipe. */
+static void say_waiting(const struct trial_target *target, const struct trials *trials)
+{
+    unsigned int seconds;
+    if (foresee(target, trials, &seconds)) {
+        output_error("port %u: held; waiting until it is free, in %u s", target->port, seconds);
+    } else {
+        output_error("port %u: held; waiting until it is free", target->port);
     }
 }
 
@@ -234,7 +253,7 @@ static void wait_until_free(const struct trial_target *target, struct trials *tr
     const struct timespec pause = {.tv_nsec = 1000000000 / TRIES_EACH_SECOND};
     const int64_t start = kernel_milliseconds();
     if (!on_terminal && trials_status(target, trials) == STATUS_FOUND) {
-        output_error("port %u: held; waiting until it is free", target->port);
+        say_waiting(target, trials);
     }
     for (unsigned int tries = 0; trials_status(target, trials) == STATUS_FOUND; tries++) {
         if (on_terminal && tries % TRIES_EACH_SECOND == 0) {

@@ -86,7 +86,7 @@ static void say_guarded(const struct survey *survey, unsigned int port)
 
 static void json_guarded(const struct survey *survey, unsigned int port, struct json *json)
 {
-    json_open_array(json, "guarded");
+    json_open_array(json, "guarded_pids");
     for (size_t i = 0; i < survey->count; i++) {
         if (is_guarded_here(&survey->findings[i], port)) {
             json_number(json, NULL, survey->findings[i].user.pid);

@@ -1,6 +1,6 @@
 /*
- * What is written about the command: every option that --help shows is in the man page and in both
- * completions, and the completion of bash completes.
+ * What is written about the command: every option that --help shows is in the man page and in all
+ * completions, and those of bash, fish and zsh complete.
  */
 #include "invoke.h"
 #include "skip.h"
@@ -184,6 +184,35 @@ Test(completion, works_in_fish)
     cr_assert_str_eq(complete_in_fish("help wh"), "why\n");
     cr_assert_not_null(strstr(complete_in_fish("run -n bas"), "bash\n"));
     cr_assert_not_null(strstr(complete_in_fish("check bas"), "bash\n"));
+}
+
+/*
+ * zsh completes as at a keyboard: on a terminal, with the tabulator; a widget then writes what
+ * stands there into a file.
+ */
+Test(completion, works_in_zsh)
+{
+    static const char script[] =
+        "zmodload zsh/zpty && zpty shell zsh -f -i\n"
+        "zpty -w shell \"fpath=($2 \\$fpath); autoload -Uz compinit; compinit -D -u;"
+        " show() { print -r -- \\$BUFFER >>$1; BUFFER= }; zle -N show; bindkey '^Xs' show\"\n"
+        "for line in ${(s:|:)3}; do zpty -w -n shell \"libreuse $line\"$'\\t\\C-xs'; done\n"
+        "zpty -w shell exit\n"
+        "while zpty -r shell answer; do :; done\n";
+    if (access("/usr/bin/zsh", X_OK) != 0) {
+        skip_because("zsh is not here");
+    }
+    const char *out = path_in(new_folder(), "out");
+    const char *typed = "statu|why --u|enable --sw|run --level=w|guard of|guard on --dr|help wh";
+    call(0, (struct program){.path = "/usr/bin/zsh",
+                             .arguments = {"-f", "-c", script, "zsh", out, COMPLETIONS, typed}});
+    cr_assert_str_eq(read_document(out), "libreuse status \n"
+                                         "libreuse why --udp \n"
+                                         "libreuse enable --swallowed=\n"
+                                         "libreuse run --level=warning \n"
+                                         "libreuse guard off \n"
+                                         "libreuse guard on --dry-run \n"
+                                         "libreuse help why \n");
 }
 
 Test(documents, carry_the_name_and_the_version)

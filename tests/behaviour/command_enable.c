@@ -162,9 +162,9 @@ Test(command_enable, says_it_all_in_json)
     expect_said(&refused, "\"content\": null");
     expect_said(&refused, "\"refusals\": [\n    \"UnsetEnvironment= takes LD_PRELOAD away");
     struct process disable = LIBREUSE(0, "disable", "--json", "-n", "server");
-    expect_said(&disable, "\"removed\": false");
+    expect_said(&disable, "\"disabled\": false");
     struct process removed = LIBREUSE(0, "disable", "--json", "server");
-    expect_said(&removed, "\"removed\": true");
+    expect_said(&removed, "\"disabled\": true");
     expect_said(&removed, "\"run_next\": [\n    \"systemctl daemon-reload\"");
     expect_nothing_written();
 }

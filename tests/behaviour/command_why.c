@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 TestSuite(command_why, .init = enter_private_network);
@@ -319,6 +320,39 @@ static int open_terminal(int *slave)
     *slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
     cr_assert_geq(*slave, 0, "no terminal: %s", strerror(errno));
     return master;
+}
+
+Test(command_why, notices_are_as_wide_as_the_terminal)
+{
+    enum { COLUMNS = 44 };
+    static const char notice[] = "libreuse: why: expected one [ADDRESS:]PORT,\r\n"
+                                 "    or PATH\r\nlibreuse: see: libreuse help why\r\n";
+    const struct winsize size = {.ws_row = 24, .ws_col = COLUMNS};
+    int slave;
+    int master = open_terminal(&slave);
+    cr_assert_eq(ioctl(slave, TIOCSWINSZ, &size), 0);
+    struct process why =
+        start((struct program){.path = LIBREUSE_PATH, .arguments = {"why"}, .errors = slave});
+    expect_exit(&why, 2);
+    char text[256] = "";
+    cr_assert_gt(read(master, text, sizeof text - 1), 0);
+    cr_assert_str_eq(text, notice);
+    struct process log = LIBREUSE(2, "why");
+    expect_complaint(&log, "why: expected one [ADDRESS:]PORT, or PATH\n"); /* nobody reads it */
+}
+
+Test(command_why, wait_says_in_a_log_for_how_long)
+{
+    leave_time_wait(WITHOUT_SHIM, "127.0.0.1:9999");
+    struct process why = start_waiting((struct program){0});
+    EVENTUALLY(strchr(errors_of(&why), '\n') != NULL);
+    LIBREUSE(0, "free", "--yes", "9999");
+    expect_exit(&why, 0);
+    unsigned int seconds = 0;
+    cr_assert_eq(sscanf(errors_of(&why),
+                        "libreuse: port 9999: held; waiting until it is free, in %u s", &seconds),
+                 1, "%s", errors_of(&why));
+    cr_assert(seconds > 40 && seconds <= 60, "%s", errors_of(&why));
 }
 
 Test(command_why, wait_counts_down_on_a_terminal)
