@@ -75,9 +75,10 @@ install-library: ## install the library alone, as for a second architecture
 install-command: ## install command, man pages, completions, journal catalogue, documents
 uninstall: ## remove what install has installed
 
-.PHONY: deb rpm dist dist-source dist-binary
+.PHONY: deb rpm dist dist-source dist-binary release
 deb: ## build the Debian packages (DEB_ARCH=i386 for another architecture)
 rpm: dist-source ## build RPM packages from the source tarball (CROSS=i686-linux-gnu for another architecture)
+release: ## check, build twice and compare, write SHA256SUMS, tag (VERSION=x.y.z, TAG=no)
 dist: dist-source dist-binary ## build the source tarball (of the last commit) and the binary one with install.sh
 
 .PHONY: clean help

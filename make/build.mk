@@ -5,7 +5,8 @@ FRAME ?= 2304
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes \
             -Wmissing-prototypes -Wformat=2 -Werror
-BASE     := -std=gnu17 -D_GNU_SOURCE -MMD -MP $(WARNINGS)
+# Without the name of this folder, so that the same source makes the same bytes in every one.
+BASE     := -std=gnu17 -D_GNU_SOURCE -MMD -MP -fdebug-prefix-map=$(CURDIR)=. $(WARNINGS)
 
 # The shim runs inside other people's programs. Its flags come after the user's, because the stack
 # protector and _FORTIFY_SOURCE need symbols that the oldest C library does not have, and because a

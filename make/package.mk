@@ -17,7 +17,7 @@ deb:
 
 # The date of the version is the time of every file in a tarball and a package.
 EPOCH   = $(shell date -d "$$(sed -n 's/^ -- .*>  //p;T;q' packaging/debian/changelog)" +%s)
-TAR     = tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(EPOCH) --format=ustar -c
+TAR     = tar --sort=name --mode=go+rX,go-w --owner=0 --group=0 --numeric-owner --mtime=@$(EPOCH) --format=ustar -c
 RELEASE := libreuse-$(VERSION)
 # The machine's name, and the ABI of floating-point arguments where a machine has two.
 BINARY  := $(RELEASE)-linux-$(firstword $(subst -, ,$(MACHINE)))$(if $(filter %eabihf,$(MACHINE)),hf)
@@ -34,7 +34,7 @@ dist-source:
 	    echo "make dist-source: the changelog of the last commit is not of version $(VERSION)" >&2; \
 	    exit 1; }; \
 	git show HEAD:packaging/rpm/libreuse.spec.in > $(SOURCE_TREE)/spec.in; \
-	sed 's/@VERSION@/$(VERSION)/' $(SOURCE_TREE)/spec.in > $(SOURCE_TREE)/libreuse.spec; \
+	sed "s/@VERSION@/$(VERSION)/;s/@DATE@/$$(LC_ALL=C date -u -d @$(EPOCH) '+%a %b %d %Y')/" $(SOURCE_TREE)/spec.in > $(SOURCE_TREE)/libreuse.spec; \
 	git archive --prefix=$(RELEASE)/ --add-file=$(SOURCE_TREE)/libreuse.spec \
 	    -o $(SOURCE_TREE)/$(RELEASE).tar HEAD; \
 	gzip -9n $(SOURCE_TREE)/$(RELEASE).tar; \
@@ -66,6 +66,11 @@ rpm:
 	    --define "clamp_mtime_to_source_date_epoch 1" $(PACKAGES)/$(RELEASE).tar.gz
 	$(Q)mv $(RPM_TREE)/RPMS/*/*.rpm $(RPM_TREE)/SRPMS/*.rpm $(PACKAGES)
 	$(Q)ls -l $(PACKAGES)/*.rpm
+
+# Nothing of this make's own settings reaches the two builds that are compared.
+release:
+	$(Q)$(ALONE) -u VERSION packaging/release $(if $(filter no,$(TAG)),--no-tag) \
+	    '$(if $(filter command,$(origin VERSION)),$(VERSION))' $(BUILD)/release
 
 # Both change nothing on this machine but $(BUILD): all happens in throw-away overlays of namespaces of
 # their own, as root. What has to be installed for it is installed in there.
