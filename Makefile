@@ -64,9 +64,10 @@ test-sanitized: ## run the unit tests with AddressSanitizer and UndefinedBehavio
 fuzz: ## feed the parsers random bytes, with ASan and UBSan (FUZZ_SECONDS=n for each, FUZZ_JOBS=n)
 
 # By hand: pictures are drawn anew where what they show has changed; the others take long, or other machines.
-.PHONY: pictures test-distros test-kernels
+.PHONY: pictures test-distros test-kernels test-fleet
 pictures: ## draw the pictures of the documents, of real runs
 test-distros: ## try the packages on Debian releases (SUITES, MIRROR, APT_SETTINGS)
+test-fleet: ## try the examples for many hosts on a copy of this Debian that boots systemd
 test-kernels: ## try the library on other kernels and machines, in qemu-system (KERNELS="...", MIRROR)
 
 .PHONY: install install-library install-command uninstall

@@ -1,7 +1,7 @@
 # What finds faults without a test for each: linters, sanitizers, fuzzing.
 
 SCRIPTS  := setup .ci/run tests/evidence tests/field/prepare tests/suites/prepare tests/suites/inside packaging/stage packaging/release packaging/debian/tests/restart packaging/files tests/check tests/fuzz/run packaging/tarball/install.sh packaging/completions/libreuse.bash \
-            $(wildcard tests/lint/* tests/distros/* tests/kernels/*) tests/cross/run
+            $(wildcard tests/lint/* tests/distros/* tests/kernels/* tests/fleet/*) tests/cross/run
 C_FILES  := $(wildcard shim/*.[ch] shim/*/*.[ch] cli/*.[ch] cli/*/*.[ch] testapps/*.[ch] testapps/*/*.[ch] tests/*/*.[ch] \
                        tests/*/*/*.[ch])
 

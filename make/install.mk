@@ -3,7 +3,8 @@
 
 # The documents keep their folders, so that the links between them work.
 DOCUMENTS := README.md $(wildcard docs/*.md docs/pictures/*.svg)
-EXAMPLES  := testapps/server1.c testapps/server2.c $(wildcard packaging/systemd/*.conf packaging/systemd/libreuse-metrics.* packaging/prometheus/*)
+EXAMPLES  := testapps/server1.c testapps/server2.c $(wildcard packaging/systemd/*.conf packaging/systemd/libreuse-metrics.* packaging/prometheus/* \
+                 packaging/ansible/* packaging/rsyslog/* packaging/container/*)
 
 # MODE:SOURCE:PATH
 LIBRARY_FILES := 644:$(BUILD)/libreuse.so:$(LIBDIR)/libreuse.so

@@ -78,5 +78,8 @@ SUITES ?= bullseye bookworm trixie sid
 test-distros:
 	$(Q)SUITES="$(SUITES)" MIRROR="$(MIRROR)" $(ALONE) tests/distros/run $(BUILD)/distros
 
+test-fleet: deb
+	$(Q)$(ALONE) tests/fleet/run $(BUILD)/fleet $(PACKAGES)
+
 test-packages:
 	$(Q)tests/distros/check-here $(BUILD)/shared
