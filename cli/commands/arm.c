@@ -170,23 +170,21 @@ static void say_next_start(const struct armed *listener)
 {
     char *program = process_program(listener->user.pid);
     char *printable = output_printable(program);
-    char *word = text_shell_word(program);
     if (process_has_shim(listener->user.pid) == PRESENCE_YES) {
         output_text(TONE_PLAIN,
                     "%s runs with libreuse.so, which had left it unarmed (LIBREUSE_PORTS, "
                     "LIBREUSE_DRY_RUN); see: libreuse check %d\n",
                     printable, listener->user.pid);
     } else {
-        char *runs = process_runs(listener->user.pid);
-        char *script = runs != NULL ? text_shell_word(runs) : output_format("%s", "");
+        char *file = process_file(listener->user.pid);
+        char *word = text_shell_word(file != NULL ? file : "PROGRAM");
         output_text(TONE_PLAIN,
                     "%s does not set SO_REUSEADDR itself, and its next start must: libreuse run "
-                    "%s%s%s\n",
-                    printable, word, script[0] != '\0' ? " " : "", script);
-        free(script);
-        free(runs);
+                    "%s, with its arguments\n",
+                    printable, word);
+        free(word);
+        free(file);
     }
-    free(word);
     free(printable);
     free(program);
 }

@@ -314,6 +314,27 @@ char *process_program(int pid)
     return output_format("%s", name);
 }
 
+char *process_file(int pid)
+{
+    static const char deleted[] = " (deleted)";
+    enum { LONGEST = 4096 };
+    char *link = output_format("/proc/%d/exe", pid);
+    char *path = output_allocate(LONGEST, 1);
+    const ssize_t got = readlink(link, path, LONGEST - 1);
+    size_t length = got > 0 ? (size_t)got : 0;
+    if (length > sizeof deleted &&
+        memcmp(path + length - (sizeof deleted - 1), deleted, sizeof deleted - 1) == 0) {
+        length -= sizeof deleted - 1;
+    }
+    path[length] = '\0';
+    free(link);
+    if (length == 0) {
+        free(path);
+        return NULL;
+    }
+    return path;
+}
+
 bool process_maps_shim(char *line)
 {
     static const char deleted[] = " (deleted)";

@@ -72,6 +72,9 @@ void process_add_script(struct owner *owner);
 /* The process's name, comm; "?" where it cannot be read. The caller frees it. */
 char *process_program(int pid);
 
+/* The path of the program that it executes, which its name need not be; NULL. To be freed. */
+char *process_file(int pid);
+
 /* Whether it is systemd, the system's or a user's: that holds sockets for its socket units. */
 bool process_is_service_manager(int pid);
 

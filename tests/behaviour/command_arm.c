@@ -71,7 +71,8 @@ Test(command_arm, an_open_connection_does_not_keep_the_successor_out)
                 "obedient_host", "off -> on");
     EXPECT_LINE(&arm, "ESTABLISHED", "off -> on");
     expect_said(&arm, "2 sockets armed, 0 armed before");
-    expect_said(&arm, "libreuse run obedient_host");
+    expect_said(&arm, "libreuse run /");
+    expect_said(&arm, "/obedient_host, with its arguments\n");
     EXPECT_VALUE(reuse_of(&scene.server, scene.listener), 1);
     EXPECT_VALUE(reuse_of(&scene.server, scene.connection), 1);
     expect_service(&scene.server, scene.connection, scene.client);
