@@ -20,7 +20,7 @@ static const struct interpreter {
     {"ruby", " -I -r -C ", "e"},
     {"node", " -r --require --import --loader -C --env-file --env-file-if-exists ", "ep"},
     {"java", " -cp -classpath --class-path -p --module-path --add-modules ", ""},
-    {"php", " -c -d -z ", "rBRE"},
+    {"php", " -c -d -z -S -t ", "rBRE"},
     {"bash", " -O --rcfile --init-file ", "c"},
     {"dash", "", "c"},
     {"sh", "", "c"},
@@ -130,6 +130,9 @@ void script_find(char *script, size_t size, const char *arguments, size_t length
         return;
     }
     while ((argument = next_argument(&rest, end)).text != NULL) {
+        if (argument.length == 1 && argument.text[0] == '-') {
+            return; /* its standard input */
+        }
         if (argument.length == 0 || argument.text[0] != '-') {
             copy(script, size, &argument);
             return;

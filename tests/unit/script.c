@@ -37,7 +37,7 @@ Test(script, is_what_an_interpreter_runs)
            "org.example.Main");
     EXPECT("java -jar /opt/jenkins.war", "/opt/jenkins.war");
     EXPECT("java -p mods -m app/org.example.Main", "app/org.example.Main");
-    EXPECT("php -d x=1 -S 0.0.0.0:80 router.php", "0.0.0.0:80");
+    EXPECT("php -d x=1 -S 0.0.0.0:80 -t pub router.php", "router.php");
     EXPECT("-bash", "");
     EXPECT("/bin/sh /etc/init.d/x start", "/etc/init.d/x");
     EXPECT("bash -euo pipefail /srv/run.sh", "/srv/run.sh");
@@ -68,6 +68,8 @@ Test(script, is_not_a_program_on_the_command_line)
     EXPECT("python3", "");
     EXPECT("python3 -u", "");
     EXPECT("python3 -W", "");
+    EXPECT("python3 -u - 9999", "");
+    EXPECT("php -S 0.0.0.0:80", "");
 }
 
 Test(script, that_is_too_long_keeps_its_end)
