@@ -157,6 +157,18 @@ static size_t count_suspects(const struct survey *survey, enum verdict verdict)
     return count;
 }
 
+/* Those that fail although libreuse is in them: what is said of the others does not help them. */
+static size_t count_failing_with_shim(const struct survey *survey)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        count += finding->verdict == VERDICT_FAILS && finding->shim == PRESENCE_YES &&
+                 !is_suspect(finding);
+    }
+    return count;
+}
+
 static void say_ephemeral(const struct survey *survey)
 {
     size_t count = 0;
@@ -195,7 +207,11 @@ static void show_text(const struct survey *survey)
     const size_t failing = survey->verdicts[VERDICT_FAILS] - count_suspects(survey, VERDICT_FAILS);
     if (failing > 0) {
         output_text(TONE_BAD, "%zu of %zu may fail at the next restart", failing, survey->count);
-        output_text(TONE_PLAIN, "; before it: libreuse arm PORT; for good: libreuse run PROGRAM\n");
+        output_text(TONE_PLAIN,
+                    "; before it: libreuse arm PORT; for good: libreuse run PROGRAM%s\n",
+                    count_failing_with_shim(survey) > 0
+                        ? ", or, where libreuse is in it already: libreuse check PID"
+                        : "");
     }
     if (survey->verdicts[VERDICT_LOST] > 0) {
         output_text(TONE_BAD, "%zu of %zu listen elsewhere than they had asked to",

@@ -186,7 +186,8 @@ static void judge(struct survey *survey, const struct processes *processes)
 
 bool survey_may_have_lost(const struct finding *finding)
 {
-    return finding->ephemeral == 1 && !finding->has_lost && finding->shim != PRESENCE_YES;
+    const bool is_known = finding->shim == PRESENCE_YES && finding->reuse_address == 1;
+    return finding->ephemeral == 1 && !finding->has_lost && !is_known;
 }
 
 bool survey_make(struct survey *survey)

@@ -53,7 +53,7 @@ struct survey {
 
 /*
  * Whether it listens where the kernel puts a server that has lost its port, and nothing in it knows
- * whether it has.
+ * whether it has: what libreuse.so has not armed may have gone past it (RTLD_DEEPBIND).
  */
 bool survey_may_have_lost(const struct finding *finding);
 

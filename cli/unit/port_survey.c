@@ -29,7 +29,7 @@ static char *process_text(const struct finding *finding)
     return text;
 }
 
-static void say_lost(const struct survey *survey, unsigned int port)
+static void say_lost(const struct survey *survey, unsigned int port, bool is_free)
 {
     for (size_t i = 0; i < survey->count; i++) {
         const struct finding *finding = &survey->findings[i];
@@ -39,7 +39,8 @@ static void say_lost(const struct survey *survey, unsigned int port)
         char *address = sockets_local_text(&finding->entry);
         char *lost = loss_text(&finding->loss);
         char *process = process_text(finding);
-        output_text(TONE_BAD, "%s %s, listens on %s\n", process, lost, address);
+        output_text(TONE_BAD, "%s %s, listens on %s", process, lost, address);
+        output_text(TONE_PLAIN, "; restart it%s\n", is_free ? "" : " when the port is free");
         free(process);
         free(lost);
         free(address);
@@ -193,7 +194,7 @@ static void json_candidates(const struct survey *survey, unsigned int port, stru
 
 void port_survey_show_lost(const struct survey *survey, unsigned int port, bool is_free)
 {
-    say_lost(survey, port);
+    say_lost(survey, port, is_free);
     if (port_survey_count_lost(survey, port) == 0) {
         say_candidates(survey, port, is_free);
     }

@@ -266,6 +266,22 @@ Test(check, finds_a_module_whose_calls_go_past_the_shim)
     expect_said(&json, "/constructor_bind.so\"\n  ]");
 }
 
+/* Nothing in it knows whether it has lost a port, although libreuse is there. */
+Test(check, finds_what_audit_takes_for_a_server_that_may_have_lost_its_port)
+{
+    serve_in_module("deepbind");
+    struct process asked = LIBREUSE(1, "audit");
+    EXPECT_LINE(&asked, "0.0.0.0:9999", "yes", "next restart may fail for up to 60 s");
+    EXPECT_LINE(&asked, "libreuse run PROGRAM, or, where libreuse is in it already: libreuse "
+                        "check PID");
+    set_network("ipv4/ip_local_port_range", "9999 9999");
+    struct process given = LIBREUSE(1, "audit");
+    EXPECT_LINE(&given, "0.0.0.0:9999 (ephemeral)", "may have lost its port");
+    expect_not_said(&given, "libreuse run");
+    struct process why = LIBREUSE(0, "why", "8888");
+    EXPECT_LINE(&why, "deepbind_host[", "] on 0.0.0.0:9999; if 8888 was theirs: restart them");
+}
+
 Test(check, finds_a_module_in_another_namespace_of_the_loader)
 {
     struct process host = serve_in_module("dlmopen");

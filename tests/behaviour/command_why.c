@@ -264,12 +264,13 @@ Test(command_why, a_free_port_names_the_program_that_has_lost_it)
     snprintf(listens_on, sizeof listens_on, "listens on 0.0.0.0:%u",
              host_lose_port(&lost, "127.0.0.1:9999"));
     struct process held = LIBREUSE(1, "why", "9999");
-    EXPECT_LINE(&held, "lost port 9999 at ", listens_on);
+    EXPECT_LINE(&held, "lost port 9999 at ", listens_on, "; restart it when the port is free");
     end_by_signal(&holder.process, SIGKILL);
     struct process why = LIBREUSE(1, "why", "9999");
     expect_said(&why, "0.0.0.0:9999: free, and nobody listens on it\n");
     EXPECT_LINE(&why, "obedient_host[", text_of(lost.process.pid), "] lost port 9999 at ",
                 " (EADDRINUSE), ", listens_on);
+    expect_said(&why, "; restart it\n");
     struct process json = LIBREUSE(1, "why", "--json", "9999");
     expect_said(&json, "\"free\": true,");
     expect_said(&json, "\"error\": \"EADDRINUSE\"");
