@@ -49,8 +49,9 @@ void format_pid(struct line *line, const struct event *event)
 static void write_limit(struct line *line, const struct event *event)
 {
     if (event->ends_burst) {
-        line_text(line, " (from now on only one such report a second is shown, and the others are "
-                        "counted)");
+        line_text(line,
+                  " (from now on, one report a second is shown of what is not new, and the others "
+                  "are counted)");
     }
     if (event->left_out > 0) {
         line_text(line, " (");

@@ -242,7 +242,8 @@ Test(limits, keep_a_program_that_tries_every_address_to_some_lines)
 }
 
 #define ENDS_BURST                                                                                 \
-    " (from now on only one such report a second is shown, and the others are counted)\n"
+    " (from now on, one report a second is shown of what is not new, and the others are "          \
+    "counted)\n"
 
 Test(limits, are_announced_by_the_last_report_of_a_burst)
 {

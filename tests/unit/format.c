@@ -122,8 +122,8 @@ Test(format, the_end_of_a_burst_is_said_in_its_last_report)
     struct line line = empty(LINE_SIZE);
     format_text(&line, &event);
     line.text[line.length] = '\0';
-    cr_assert_not_null(strstr(line.text, " (from now on only one such report a second is shown, "
-                                         "and the others are counted)\n"));
+    cr_assert_not_null(strstr(line.text, " (from now on, one report a second is shown of what "
+                                         "is not new, and the others are counted)\n"));
     line = empty(LINE_SIZE);
     format_json(&line, &event);
     assert_json(&line);
