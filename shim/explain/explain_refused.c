@@ -169,10 +169,21 @@ static void write_other_device(struct line *line, const struct asker *asker)
     }
 }
 
-static void write_no_such_address(struct line *line, int family, const struct asker *asker)
+/* The kernel binds the socket of a link-local address to the address's device before it looks. */
+static void write_no_such_address(struct line *line, const struct event *event,
+                                  const struct asker *asker)
 {
-    line_text(line, "not an address of this host, or not yet");
-    if (asker->device[0] != '\0') {
+    const int family = family_of(event->address);
+    const bool is_link_local =
+        family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&event->address->as.in6.sin6_addr);
+    const bool is_on_device = asker->device[0] != '\0';
+    line_text(line, "not an address of ");
+    line_text(line, is_link_local && is_on_device ? "device " : "this host");
+    if (is_link_local && is_on_device) {
+        line_escaped(line, asker->device, strlen(asker->device));
+    }
+    line_text(line, ", or not yet");
+    if (is_on_device && !is_link_local) {
         line_text(line, ", or not one of the VRF of ");
         line_escaped(line, asker->device, strlen(asker->device));
         line_text(line, ", to which this socket is bound");
@@ -196,7 +207,7 @@ static void explain_eaddrnotavail(struct line *line, const struct event *event,
     } else if (asker->asked.index != 0) {
         write_other_device(line, asker);
     } else if (family == AF_INET || family == AF_INET6) {
-        write_no_such_address(line, family, asker);
+        write_no_such_address(line, event, asker);
     } else {
         write_words(line, event->error);
     }

@@ -193,6 +193,14 @@ Test(eaddrnotavail, of_an_address_on_another_device)
     expect_no_words(rest, "not an address of this host");
 }
 
+Test(eaddrnotavail, of_a_link_local_address_that_its_device_has_not_got)
+{
+    need_protocol(AF_INET6, 0);
+    const char *rest = refused(tcp_socket(AF_INET6), "[fe80::1%1]:9999", EADDRNOTAVAIL);
+    expect_words(rest, "not an address of device lo, or not yet; see: ip address");
+    expect_no_words(rest, "VRF");
+}
+
 /* The list of addresses is longer than what is read at once, and none of it is lost. */
 Test(eaddrnotavail, of_each_of_many_addresses_that_are_tentative)
 {
