@@ -163,6 +163,28 @@ static void write_cover(struct line *line, const struct event *event)
                         : ", which takes IPv4, too, unless IPV6_V6ONLY is set on it");
 }
 
+/* How many sockets are in the way beside the one that is named: of TCP, connections do not count.
+ */
+static unsigned int count_others(const struct event *event)
+{
+    const struct holders *holders = event->holders;
+    return event->rescue == RESCUE_NOT_TCP
+               ? holders->total - 1
+               : holders->count[STATE_LISTEN] + holders->count[STATE_BOUND] - 1;
+}
+
+/* Of a wildcard address more than one socket may be in the way, each to be stopped. */
+static void write_others(struct line *line, const struct event *event)
+{
+    const unsigned int others = count_others(event);
+    if (others > 0) {
+        line_text(line, ", and by ");
+        line_number(line, others);
+        line_text(line, others == 1 ? " other socket" : " other sockets");
+        line_text(line, " on this port");
+    }
+}
+
 /* Who may look where this process may not: not root, if this is root. */
 static const char *where_else_to_look(const struct owner *owner)
 {
@@ -175,8 +197,9 @@ static const char *where_else_to_look(const struct owner *owner)
 }
 
 /* Pid 1 is not to be stopped: it is systemd, or the main program of a container. */
-static void write_what_to_do_with(struct line *line, const struct owner *owner)
+static void write_what_to_do_with(struct line *line, const struct event *event)
 {
+    const struct owner *owner = &event->holders->named.owner;
     static const char service_manager[] = "systemd";
     if (owner->search == OWNER_HIDDEN) {
         line_text(line, "; it is in another PID namespace, hidden by /proc's options, on its way "
@@ -194,6 +217,10 @@ static void write_what_to_do_with(struct line *line, const struct owner *owner)
                         "that .socket, or let its service take the socket that is passed to it");
     } else if (owner->pid == 1) {
         line_text(line, "; it is pid 1: move one of the two to another port");
+    } else if (count_others(event) > 0) {
+        line_text(line, "; stop all that have them");
+        line_text(line, event->is_trial ? "" : " (libreuse why lists them)");
+        line_text(line, ", or move this one to another port");
     } else if (owner->sharers > 0) {
         line_text(line, owner->sharers == 1
                             ? "; they share one socket: stop both, or move one of the two servers "
@@ -227,13 +254,16 @@ static void write_what_to_do(struct line *line, const struct event *event)
 {
     const struct holder *holder = &event->holders->named;
     const bool covers = covers_ipv4(holder, event->address);
+    const bool is_covered = is_covered_by_ipv6(holder, event->address);
     if (covers) {
         write_cover(line, event);
+    } else if (is_covered && !holder->owner.this_process && !event->is_trial) {
+        line_text(line, ", and [::] takes IPv4, too, unless IPV6_V6ONLY is set");
     }
     write_sharing(line, event->holders);
     if (!holder->owner.this_process) {
-        write_what_to_do_with(line, &holder->owner);
-    } else if (covers || is_covered_by_ipv6(holder, event->address)) {
+        write_what_to_do_with(line, event);
+    } else if (covers || is_covered) {
         line_text(line, "; set IPV6_V6ONLY before [::] is bound, or bind only one of the two");
     } else if (holder->owner.sharers > 0) {
         line_text(line, "; they share one socket: it is free when each of them has closed it");
@@ -251,18 +281,6 @@ void in_use_doubt(struct line *line, const struct holders *holders)
     }
 }
 
-/* Of a wildcard address more than one socket may be in the way, each to be stopped. */
-static void write_others(struct line *line, const struct holders *holders)
-{
-    const unsigned int others = holders->count[STATE_LISTEN] + holders->count[STATE_BOUND] - 1;
-    if (others > 0) {
-        line_text(line, ", and by ");
-        line_number(line, others);
-        line_text(line, others == 1 ? " other socket" : " other sockets");
-        line_text(line, " on this port");
-    }
-}
-
 static void explain_listener(struct line *line, const struct event *event)
 {
     const struct holder *holder = &event->holders->named;
@@ -271,7 +289,7 @@ static void explain_listener(struct line *line, const struct event *event)
     line_text(line, " listening on ");
     address_write_on(line, &holder->local, holder->device);
     in_use_descriptor(line, holder);
-    write_others(line, event->holders);
+    write_others(line, event);
     if (event->holders->unsure > 0) {
         in_use_doubt(line, event->holders);
     }
@@ -286,12 +304,11 @@ static void explain_bound(struct line *line, const struct event *event)
     line_text(line, ", bound to ");
     address_write_on(line, &holder->local, holder->device);
     in_use_descriptor(line, holder);
-    if (event->rescue != RESCUE_NOT_TCP) {
-        line_text(line, " and not listening");
-        if (!holder->owner.this_process) {
-            line_text(line, ": a server that is about to, a port that serves as a lock, or a "
-                            "client with a fixed source port");
-        }
+    line_text(line, event->rescue != RESCUE_NOT_TCP ? " and not listening" : "");
+    write_others(line, event);
+    if (event->rescue != RESCUE_NOT_TCP && !holder->owner.this_process) {
+        line_text(line, ": a server that is about to, a port that serves as a lock, or a client "
+                        "with a fixed source port");
     }
     write_what_to_do(line, event);
 }
@@ -337,8 +354,8 @@ static void explain_unix(struct line *line, const struct event *event)
     static const char *const files[] = {
         [FILE_NOT_ASKED] = "a socket that cannot be seen has this name",
         [FILE_IN_USE] = "a socket is bound to this file, in another network namespace or unseen",
-        [FILE_LEFT_OVER] = "the file is a leftover of a process that has ended: no socket is bound "
-                           "to it, and it can be removed",
+        [FILE_LEFT_OVER] = "the file is a leftover: no socket is bound to it any more, and it can "
+                           "be removed",
         [FILE_UNSURE] = "there is a socket's file already; whether a socket is bound to it may not "
                         "be found out from here",
         [FILE_SYMLINK] = "it is a symbolic link, which bind() does not follow: remove it, or bind "

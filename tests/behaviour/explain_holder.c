@@ -293,6 +293,32 @@ Test(held_by, the_server_on_the_same_address)
     }
 }
 
+/* To stop the one that is named would not do. */
+Test(held_by, several_servers_of_one_port)
+{
+    struct host servers[] = {start_host(WITHOUT_SHIM), start_host(WITHOUT_SHIM)};
+    host_serve(&servers[0], "127.0.0.1:9999");
+    host_serve(&servers[1], "127.0.0.2:9999");
+    expect_words(refused_to_a_host("0.0.0.0:9999"),
+                 ", and by 1 other socket on this port; stop all that have them (libreuse why "
+                 "lists them), or move this one to another port");
+    expect_words(refused_to_a_host("127.0.0.2:9999"), "; stop that one, or move one of the two");
+}
+
+Test(held_by, several_udp_sockets_of_one_port)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    static const char *const addresses[] = {"127.0.0.1:9999", "127.0.0.2:9999"};
+    for (int i = 0; i < 2; i++) {
+        const int fd = host_socket(&holder, AF_INET, SOCK_DGRAM, 0);
+        EXPECT_SUCCESS(host_bind(&holder, fd, addresses[i]));
+    }
+    struct host host = start_host(WITH_SHIM);
+    const int fd = host_socket(&host, AF_INET, SOCK_DGRAM, 0);
+    expect_words(refused(&host, fd, "0.0.0.0:9999"),
+                 ", and by 1 other socket on this port; stop all that have them");
+}
+
 Test(held_by, the_udp_socket_and_not_the_tcp_server_with_the_same_port)
 {
     struct host server = start_host(WITHOUT_SHIM);
@@ -360,6 +386,19 @@ Test(dual_stack, of_another_program_is_to_be_stopped_or_moved)
     const char *rest = refused_to_a_host("0.0.0.0:9999");
     expect_words(rest,
                  ", which takes IPv4, too, because IPV6_V6ONLY is not set on it; stop that one");
+}
+
+Test(dual_stack, of_the_wildcard_itself_takes_in_another_programs_ipv4)
+{
+    need_protocol(AF_INET6, 0);
+    struct host holder = start_host(WITHOUT_SHIM);
+    host_serve(&holder, "127.0.0.1:9999");
+    struct host host = start_host(WITH_SHIM);
+    const char *rest = refused(&host, host_socket(&host, AF_INET6, SOCK_STREAM, 0), "[::]:9999");
+    expect_words(rest, "listening on 127.0.0.1:9999");
+    expect_words(rest,
+                 ", and [::] takes IPv4, too, unless IPV6_V6ONLY is set; stop that one, or move");
+    expect_no_words(refused_to_a_host("0.0.0.0:9999"), "IPV6_V6ONLY");
 }
 
 Test(dual_stack, of_the_program_itself_wants_the_option)

@@ -172,7 +172,7 @@ Test(socket_file, is_explained_by_the_command)
 
     end_by_signal(&server.process, SIGKILL);
     why = LIBREUSE(1, "why", "/mnt/socket");
-    expect_said(&why, "is a leftover of a process that has ended");
+    expect_said(&why, "is a leftover: no socket is bound to it any more, and it can be removed");
     expect_said(&why, "run: rm /mnt/socket\n");
     why = LIBREUSE(1, "why", "/mnt/nowhere/socket");
     expect_said(&why, "ENOENT");
