@@ -242,7 +242,7 @@ int kernel_open_in(int folder_fd, const char *path)
 
 int kernel_own_descriptor(long answer)
 {
-    if (answer != 0 || SYSTEM_CALL(SYS_fcntl, 0, F_GETFD) == FD_CLOEXEC) {
+    if (answer != 0 || SYSTEM_CALL(SYS_fcntl, 0, F_GETFD) != 0) { /* also where it is refused */
         return (int)answer;
     }
     errno = EPERM;

@@ -141,20 +141,47 @@ static bool is_falsified(const struct fault *fault)
     return fault->how == DONE || (fault->how == REFUSED && fault->answer == 0);
 }
 
+const char *const fault_excuses[EXCUSES] = {
+    [EXCUSE_OPENED] = "a call opened a descriptor, and said that it failed: one stays open",
+    [EXCUSE_CLOSED] = "close(2) said that it closed, and did not: one stays open",
+    [EXCUSE_ZERO] = "descriptor 0 was closed, and fcntl(2) said that the new one is not the shim's",
+    [EXCUSE_RELEASE] = "every call that would release the signals was refused: they stay blocked",
+    [EXCUSE_REPEATED] = "a repeated bind() or listen() answered falsely, and is believed",
+};
+
+static enum excuse excuse_for_descriptor(const struct fault *fault)
+{
+    const bool says_0 = fault->how == REFUSED && fault->answer == 0;
+    if (fault->how == DONE && (is_about(fault, SYS_socket) || is_about(fault, SYS_openat))) {
+        return EXCUSE_OPENED;
+    }
+    if (says_0 && is_about(fault, SYS_close)) {
+        return EXCUSE_CLOSED;
+    }
+    return says_0 && is_about(fault, SYS_fcntl) ? EXCUSE_ZERO : EXCUSE_NONE;
+}
+
+static bool is_repeated(const struct fault *fault)
+{
+    return (is_about(fault, SYS_bind) || is_about(fault, SYS_listen)) &&
+           (fault->which != THIS_ONE || fault->kind.is_repeated);
+}
+
 /* By what the line begins with. */
-bool fault_excuses(const struct fault *fault, const char *line)
+enum excuse fault_excuse(const struct fault *fault, const char *line)
 {
     line += strspn(line, " ");
-    if (strncmp(line, "descriptors", 11) == 0) {
-        const bool is_opened = is_about(fault, SYS_socket) || is_about(fault, SYS_openat);
-        return (fault->how == DONE && is_opened) ||
-               (fault->how == REFUSED && fault->answer == 0 && is_about(fault, SYS_close));
+    if (strncmp(line, "memory", strlen("memory")) == 0) {
+        return EXCUSE_NONE;
     }
-    if (strncmp(line, "signals", 7) == 0) {
-        return fault->which == ALL_BUT_FIRST && is_about(fault, SYS_rt_sigprocmask) &&
-               fault->how == REFUSED;
+    if (strncmp(line, "descriptors", strlen("descriptors")) == 0) {
+        return excuse_for_descriptor(fault);
     }
-    const bool is_repeated = is_about(fault, SYS_bind) || is_about(fault, SYS_listen);
-    return is_repeated && is_falsified(fault) &&
-           (fault->which != THIS_ONE || fault->kind.is_repeated) && strncmp(line, "memory", 6) != 0;
+    if (strncmp(line, "signals", strlen("signals")) == 0) {
+        return fault->which == ALL_BUT_FIRST && fault->how == REFUSED &&
+                       is_about(fault, SYS_rt_sigprocmask)
+                   ? EXCUSE_RELEASE
+                   : EXCUSE_NONE;
+    }
+    return is_repeated(fault) && is_falsified(fault) ? EXCUSE_REPEATED : EXCUSE_NONE;
 }

@@ -13,15 +13,21 @@ void fault_each(long number, void (*try)(struct fault fault, void *context), voi
 const char *fault_describe(const struct fault *fault);
 
 /*
- * What no program can keep from being seen: whether the fault excuses that this line of the record
- * is another one.
- *
- * - A call that opens a descriptor, and then says that it has not: nobody knows which one it is.
- * - close(2) that says that it has closed, and has not.
- * - Signals were blocked, and every call that would release them is refused.
- * - A bind() or listen(), repeated for the program, whose answer is false: the program's own would
- *   mislead it just so.
+ * What no program can keep from being seen: the reason why the fault excuses that this line of the
+ * record is another one, or EXCUSE_NONE.
  */
-bool fault_excuses(const struct fault *fault, const char *line);
+enum excuse {
+    EXCUSE_NONE,
+    EXCUSE_OPENED,   /* nobody knows the descriptor of a call that says it has opened none */
+    EXCUSE_CLOSED,   /* close(2) says that it has closed */
+    EXCUSE_ZERO,     /* fcntl(2) says that the descriptor 0 is not closed on exec: the program's */
+    EXCUSE_RELEASE,  /* signals were blocked, and every call that would release them is refused */
+    EXCUSE_REPEATED, /* a bind() or listen() that is repeated: the program's own would mislead it */
+    EXCUSES
+};
+enum excuse fault_excuse(const struct fault *fault, const char *line);
+
+/* What happened, for a table. */
+extern const char *const fault_excuses[EXCUSES];
 
 #endif

@@ -239,6 +239,9 @@ static void prepare(const struct scenario *scenario, int fds[MOST_SOCKETS])
             set_reuse(fds[i], 1);
         }
     }
+    if (scenario->has_no_input) {
+        close(STDIN_FILENO);
+    }
     if (scenario->lacks_rights) {
         struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
         struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};

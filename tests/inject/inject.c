@@ -26,7 +26,7 @@ struct work {
     int every;
     int made;
     int differences;
-    int excused;
+    int excused[EXCUSES];
 };
 
 static int steps_of(const struct scenario *scenario)
@@ -77,6 +77,7 @@ static const char *next_line(const char *line)
 struct comparison {
     int lines;
     int not_excused;
+    enum excuse excuse; /* of the first that is */
     const char *expected;
     const char *seen;
 };
@@ -88,7 +89,9 @@ static struct comparison compare(const char *expected, const char *seen, const s
         const size_t length = line_length(seen);
         if (length != line_length(expected) || memcmp(seen, expected, length) != 0) {
             comparison.lines++;
-            if (fault == NULL || !fault_excuses(fault, expected)) {
+            const enum excuse excuse = fault != NULL ? fault_excuse(fault, expected) : EXCUSE_NONE;
+            comparison.excuse = comparison.excuse == EXCUSE_NONE ? excuse : comparison.excuse;
+            if (excuse == EXCUSE_NONE) {
                 comparison.expected = comparison.not_excused == 0 ? expected : comparison.expected;
                 comparison.seen = comparison.not_excused == 0 ? seen : comparison.seen;
                 comparison.not_excused++;
@@ -138,7 +141,7 @@ static void judge(struct work *work, const struct fault *fault, const struct out
         work->differences++;
         show_difference(work, fault_describe(fault), outcome, &comparison);
     } else if (comparison.lines > 0) {
-        work->excused++;
+        work->excused[comparison.excuse]++;
     }
 }
 
@@ -230,27 +233,49 @@ static void work_on(struct work *work)
     try_kind(work, ANY, ANY);
 }
 
+static void add_excuses(int sums[EXCUSES], const struct work *work)
+{
+    for (int i = 0; i < EXCUSES; i++) {
+        sums[i] += work->excused[i];
+    }
+}
+
+static int sum_of(const int numbers[EXCUSES])
+{
+    int sum = 0;
+    for (int i = 0; i < EXCUSES; i++) {
+        sum += numbers[i];
+    }
+    return sum;
+}
+
 static int measure(int every, int only)
 {
     static struct work work;
-    int sums[3] = {0};
+    int made = 0;
+    int differences = 0;
+    int excused[EXCUSES] = {0};
     printf("| scenario | system calls of its own | injections | differences | excused |\n");
     printf("|---|---|---|---|---|\n");
     for (size_t i = 0; i < scenario_count; i++) {
         if (only >= 0 && only != (int)i) {
             continue;
         }
-        work = (struct work){.scenario = &scenarios[i], .every = every, .number = sums[0]};
+        work = (struct work){.scenario = &scenarios[i], .every = every, .number = made};
         work_on(&work);
         printf("| %s | %d | %d | %d | %d |\n", work.scenario->name, work.clean.count, work.made,
-               work.differences, work.excused);
+               work.differences, sum_of(work.excused));
         fflush(stdout);
-        sums[0] += work.made;
-        sums[1] += work.differences;
-        sums[2] += work.excused;
+        made += work.made;
+        differences += work.differences;
+        add_excuses(excused, &work);
     }
-    printf("| all | | %d | %d | %d |\n", sums[0], sums[1], sums[2]);
-    return sums[1] == 0 ? 0 : 1;
+    printf("| all | | %d | %d | %d |\n", made, differences, sum_of(excused));
+    printf("\n| excused | |\n|---|---|\n");
+    for (int i = EXCUSE_NONE + 1; i < EXCUSES; i++) {
+        printf("| %s | %d |\n", fault_excuses[i], excused[i]);
+    }
+    return differences == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)

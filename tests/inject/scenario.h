@@ -34,6 +34,7 @@ struct scenario {
     bool clears_option;       /* of its second socket, before its last step */
     bool has_pending_signals; /* blocked ones, SIGPIPE among them */
     bool gets_alarm;          /* after a few milliseconds, which ends a wait */
+    bool has_no_input;        /* descriptor 0 is closed: the shim's next one gets its number */
     bool writes_to_pipe;      /* by descriptor 2; else to a file */
 };
 
