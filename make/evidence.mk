@@ -1,9 +1,10 @@
 # What is promised, measured: each target prints its figures; with RECORD=1 they replace their section of
 # docs/evidence.md. By hand: they take minutes, root, and the last two a host that is made by debootstrap.
 
-.PHONY: race inject bench field suites
+.PHONY: race inject mutations bench field suites
 race: ## let servers start at the same moment, natively and under the library, side by side (TRIES=n)
 inject: ## falsify every system call that the library makes for itself, and see what a program notices (EVERY=n, x86-64)
+mutations: ## break the rule, the sinks, the look-up one by one; a test must notice (MUTATIONS="NAME...")
 bench: ## measure what the library costs, as ratios side by side (PLOT=1, TOPICS="...")
 field: ## try real servers of Debian, natively and under the library (SERVERS_OF="...", HOST_FOLDER=...)
 suites: ## run other people's tests, natively and under the library (SUITES_OF="...", HOST_FOLDER=...)
@@ -43,6 +44,10 @@ race: $(BUILD)/tests/race/race $(BUILD)/libreuse.so
 EVERY ?= 1
 inject: $(INJECT) $(BUILD)/libreuse.so
 	$(Q)$(call measured,$@,$< $(abspath $(BUILD)/libreuse.so) $(EVERY))
+
+MUTATIONS ?=
+mutations:
+	$(Q)$(call measured,$@,tests/mutations/run $(BUILD)/mutations $(MUTATIONS))
 
 TOPICS ?=
 bench: all $(BUILD)/tests/bench/probe $(BUILD)/tests/bench/empty.so
