@@ -51,7 +51,7 @@ static: ## build the command as one static file that runs on every distribution
 
 .PHONY: check test test-unit test-behaviour test-pictures tested test-cross test-packages
 check: ## what a contributor runs: test test-pictures lint test-sanitized fuzz test-packages test-cross
-test: ## run every test (SEQUENCES=n, SEED=n for the random ones)
+test: ## run every test (SEQUENCES=n, SEED=n for the random ones); REPEAT=n FILTER='suite/*' again and again
 test-unit: ## run the tests of single modules
 test-behaviour: tested ## run the tests of whole programs under the library
 test-pictures: ## play the scenes of the documents' pictures again, and compare

@@ -27,8 +27,12 @@ check:
 
 # What both need is built together; then one after the other, each on all processors.
 test: $(BUILD)/tests/unit/run $(BUILD)/tests/behaviour/run tested
+ifdef REPEAT
+	$(Q)tests/repeat $(BUILD) $(REPEAT) $(if $(FILTER),'$(FILTER)')
+else
 	$(Q)$(MAKE) --no-print-directory test-unit
 	$(Q)$(MAKE) --no-print-directory test-behaviour
+endif
 
 test-unit: $(BUILD)/tests/unit/run
 	@echo "unit tests"
