@@ -1,6 +1,7 @@
 # What finds faults without a test for each: linters, sanitizers, fuzzing.
 
-SCRIPTS  := setup .ci/run tests/evidence tests/field/prepare tests/suites/prepare tests/suites/inside packaging/stage packaging/release packaging/debian/tests/restart packaging/files tests/check tests/fuzz/run packaging/tarball/install.sh packaging/completions/libreuse.bash \
+SCRIPTS  := setup .ci/run tests/evidence tests/field/prepare tests/suites/prepare tests/suites/inside packaging/stage packaging/release packaging/debian/tests/restart packaging/files tests/check tests/repeat tests/fuzz/run tests/prove/run tests/prove/prepare \
+            tests/mutations/run packaging/tarball/install.sh packaging/completions/libreuse.bash \
             $(wildcard tests/lint/* tests/distros/* tests/kernels/* tests/fleet/*) tests/cross/run
 C_FILES  := $(wildcard shim/*.[ch] shim/*/*.[ch] cli/*.[ch] cli/*/*.[ch] testapps/*.[ch] testapps/*/*.[ch] tests/*/*.[ch] \
                        tests/*/*/*.[ch])
@@ -53,3 +54,9 @@ $(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_SHIM) $(FUZZ_CLI) $(EVERYTHIN
 	@echo "  FUZZ  $@"
 	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $(call any_frame,$(TEST_FLAGS)) -Icli -o $@ $< \
 	    $(FUZZ_SHIM) $(FUZZ_CLI) -ldl
+
+# A bounded model checker, CBMC. Debian 12 has none: there a Debian 13 is made for it by debootstrap.
+prove:
+	$(Q)if command -v cbmc >/dev/null; then $(call measured,$@,tests/prove/run / $(patsubst /%,%,$(abspath $(BUILD)))/prove $(PROOFS_OF)); \
+	else mkdir -p $(HOST_FOLDER) && tests/prove/prepare $(HOST_FOLDER)/prove && \
+	    { $(call measured,$@,tests/prove/run $(HOST_FOLDER)/prove prove $(PROOFS_OF)); }; fi
