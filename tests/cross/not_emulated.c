@@ -91,6 +91,8 @@ static const struct entry everywhere[] = {
     {"holders", "without_netlink_proc_tells_the_same_of_time_wait", NO_NETLINK},
     {"command_why", "time_wait_of_an_unarmed_run_is_counted_with_the_seconds_and_the_ways_out",
      NO_NETLINK},
+    {"command_why", "localhost_is_both_loopback_addresses", NO_NETLINK},
+    {"socket_file", "why_needs_no_slash_in_a_path", NO_NETLINK},
     {"command_why", "wait_counts_down_on_a_terminal", NO_NETLINK},
     {"command_why", "wait_says_in_a_log_for_how_long", NO_NETLINK},
     {"socket_file", "why_needs_no_slash_in_a_path", NO_NETLINK},
