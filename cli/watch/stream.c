@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What libreuse.so does about EADDRINUSE is done in this time: a second call with SO_REUSEADDR. */
-enum { SECOND_TRY_MS = 20 };
+/* What libreuse.so does about EADDRINUSE is done in this time, on a busy machine, too: a second
+ * call with SO_REUSEADDR. */
+enum { SECOND_TRY_MS = 100 };
 
 /* How many records are taken at once: each may take as long as a look-up, some 0.1 s at most. */
 enum { AT_ONCE = 16 };
