@@ -3,6 +3,7 @@
 #   build.mk    the library, the command, the test applications      install.mk  install and uninstall
 #   test.mk     the tests, here and on other machines                package.mk  deb, rpm, tarballs
 #   analyse.mk  lint, sanitizers, fuzzing                            evidence.mk race, inject, bench, ...
+#   coverage.mk which lines and branches the tests reach
 
 # The version stands in one place, the first line of the changelog: "libreuse (VERSION) ...".
 VERSION := $(patsubst (%),%,$(word 2,$(file <packaging/debian/changelog)))
@@ -88,6 +89,6 @@ clean: ## remove everything that was built
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-include make/build.mk make/test.mk make/analyse.mk make/install.mk make/package.mk $(wildcard make/evidence.mk)
+include make/build.mk make/test.mk make/analyse.mk make/install.mk make/package.mk make/evidence.mk make/coverage.mk
 
 -include $(addsuffix .d,$(basename $(OBJECTS) $(PROGRAMS_OF_ONE_FILE)))
