@@ -68,7 +68,7 @@ static void write_sharers(struct line *line, const struct owner *owner)
     unsigned int left = owner->sharers;
     for (unsigned int i = 0; i < owner->named_count; i++) {
         left--;
-        line_text(line, left == 0 && i + 1 == owner->named_count ? " and " : ", ");
+        line_text(line, left == 0 ? " and " : ", ");
         write_process(line, owner->named[i].program, owner->named[i].pid);
     }
     if (left > 0) {
