@@ -205,3 +205,36 @@ Test(config, only_so_many_names_are_complained_about)
     }
     assert_no_complaint();
 }
+
+Test(config, a_path_of_standard_error_means_wherever_that_leads)
+{
+    static const char *const paths[] = {"/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        setenv("LIBREUSE_LOG", paths[i], 1);
+        config_load();
+        cr_assert_eq(config_log(), LOG_STDERR, "%s", paths[i]);
+    }
+    assert_no_complaint();
+}
+
+Test(config, what_is_neither_a_port_nor_a_name_is_no_list_of_ports)
+{
+    static const char *const values[] = {"[80]", "{80}", "@", "HTTP", "80;81"};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        setenv("LIBREUSE_PORTS", values[i], 1);
+        config_load();
+        assert_complaint("LIBREUSE_PORTS", values[i]);
+        cr_assert(config_all_ports());
+    }
+}
+
+Test(config, a_name_with_more_letters_is_another_variable)
+{
+    setenv("LIBREUSE_LOGS", "none", 1);
+    config_load();
+    struct complaint complaint;
+    cr_assert(config_take_complaint(&complaint));
+    cr_assert_str_eq(complaint.value, "LIBREUSE_LOGS");
+    cr_assert_str_eq(complaint.variable, "LIBREUSE_LOG");
+    cr_assert_eq(config_log(), LOG_AUTO);
+}

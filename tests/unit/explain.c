@@ -228,6 +228,12 @@ Test(explain, where_nothing_was_found_in_an_incomplete_list_that_is_said)
     const struct holders holders = {.source = HOLDERS_BY_SOCK_DIAG, .bound_seen = true};
     expect(failed_bind(&asked, &holders),
            "no holder can be seen: it is gone by now, or there was no time to list all");
+}
+
+Test(explain, where_the_clock_is_refused_no_time_was_short)
+{
+    const struct address asked = ipv4("0.0.0.0", 9999);
+    const struct holders holders = {.source = HOLDERS_BY_SOCK_DIAG, .bound_seen = true};
     refuse_clock();
     expect(failed_bind(&asked, &holders), ", or it was not listed, because the clock is refused");
 }

@@ -244,3 +244,61 @@ Test(format, levels_are_the_priorities_of_syslog)
         cr_assert_arr_eq(text, heads[level], 4);
     }
 }
+
+/* What libreuse watch knows of the process, and the library does not. */
+Test(format, all_that_is_known_of_another_process_is_told_to_machines)
+{
+    const struct address asked = internet("0.0.0.0", 9999);
+    struct subject subject = {.program = "python3",
+                              .runs = "/srv/app.py",
+                              .pid = 4242,
+                              .unit = "app.service",
+                              .container = "f00d",
+                              .user = "www-data",
+                              .repeats = 3};
+    struct holders holders = {.source = HOLDERS_BY_SOCK_DIAG, .total = 1};
+    holders.named.owner =
+        (struct owner){.search = OWNER_FOUND, .pid = 811, .program = "java", .script = "app.jar"};
+    const struct event event = {.kind = EVENT_BIND_FAILED,
+                                .error = EADDRINUSE,
+                                .subject = &subject,
+                                .address = &asked,
+                                .holders = &holders};
+    static const char *const expected[] = {"\"program\":\"python3\"",
+                                           "\"pid\":4242",
+                                           "\"runs\":\"/srv/app.py\"",
+                                           "\"unit\":\"app.service\"",
+                                           "\"container\":\"f00d\"",
+                                           "\"user\":\"www-data\"",
+                                           "\"repeats\":3",
+                                           "\"holder_runs\":\"app.jar\""};
+    struct line line = empty(LINE_SIZE);
+    format_json(&line, &event);
+    assert_json(&line);
+    line.text[line.length] = '\0';
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        cr_assert_not_null(strstr(text, expected[i]), "%s is not in %s", expected[i], text);
+    }
+    subject = (struct subject){.program = "server1", .pid = 4242};
+    line = empty(LINE_SIZE);
+    format_json(&line, &event);
+    assert_json(&line);
+    line.text[line.length] = '\0';
+    cr_assert_null(strstr(text, "\"user\""), "%s", text);
+    cr_assert_null(strstr(text, "\"repeats\""), "%s", text);
+}
+
+Test(format, where_nobody_could_be_asked_the_error_of_netlink_is_told_to_machines)
+{
+    const struct address asked = internet("0.0.0.0", 9999);
+    const struct holders holders = {
+        .source = HOLDERS_REFUSED, .netlink_error = EPERM, .proc_error = ENOENT};
+    struct line line = empty(LINE_SIZE);
+    format_json(&line, &(struct event){.kind = EVENT_BIND_FAILED,
+                                       .error = EADDRINUSE,
+                                       .address = &asked,
+                                       .holders = &holders});
+    assert_json(&line);
+    line.text[line.length] = '\0';
+    cr_assert_not_null(strstr(text, "\"look_up_errno\":\"EPERM\""), "%s", text);
+}
