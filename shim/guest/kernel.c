@@ -365,9 +365,7 @@ bool kernel_is_at_least(unsigned int major, unsigned int minor)
     }
     const char *release = name.release;
     const unsigned int its_major = number_at(&release);
-    if (*release == '.') {
-        release++;
-    }
+    release += *release == '.';
     const unsigned int its_minor = number_at(&release);
     return its_major > major || (its_major == major && its_minor >= minor);
 }
