@@ -229,6 +229,36 @@ Test(reports, name_every_error_of_bind_with_its_address)
     EXPECT_VALUE(count_reports(&host.process, "listen-failed"), 1);
 }
 
+/* Two sockets that share a port until one listens; then the other gives its option up. */
+static void refuse_to_listen(struct host *host)
+{
+    int fds[2];
+    for (int i = 0; i < 2; i++) {
+        fds[i] = host_tcp_socket(host);
+        host_set_option(host, fds[i], SOL_SOCKET, SO_REUSEADDR, 1);
+        EXPECT_SUCCESS(host_bind(host, fds[i], "127.0.0.1:9999"));
+    }
+    EXPECT_SUCCESS(host_listen(host, fds[0]));
+    host_set_option(host, fds[1], SOL_SOCKET, SO_REUSEADDR, 0);
+    EXPECT_ERROR(host_listen(host, fds[1]), EADDRINUSE);
+    EXPECT_VALUE(host_get_option(host, fds[1], SO_REUSEADDR), 0);
+}
+
+Test(dry_run, and_ports_that_are_left_out_are_not_helped_in_listen)
+{
+    static const char *const settings[] = {"LIBREUSE_DRY_RUN=1", "LIBREUSE_PORTS=80",
+                                           "LIBREUSE_DRY_RUN=0"};
+    static const char *const words[] = {"because of LIBREUSE_DRY_RUN", "LIBREUSE_PORTS leaves",
+                                        "held by this very process"};
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        enter_private_network();
+        struct host host = host_with(settings[i]);
+        refuse_to_listen(&host);
+        expect_words(expect_report(&host.process, "listen-failed: 127.0.0.1:9999: EADDRINUSE: "),
+                     words[i]);
+    }
+}
+
 Test(dry_run, rescues_nothing_and_arms_nothing_and_reports)
 {
     enter_private_network();

@@ -251,6 +251,31 @@ Test(waiting, ends_with_the_kernels_error_when_the_time_is_up)
     EXPECT_VALUE(count_reports(&host.process, "swallowed"), 1);
 }
 
+Test(waiting, ends_with_the_kernels_error_without_an_explanation_or_a_word)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    host_serve(&holder, "0.0.0.0:9999");
+    struct host host = start_host_as(
+        WITH_SHIM, (struct program){.settings = {"LIBREUSE_WAIT=1", "LIBREUSE_EXPLAIN=0",
+                                                 "LIBREUSE_LEVEL=err"}});
+    const int64_t start = milliseconds();
+    EXPECT_ERROR(host_bind(&host, host_tcp_socket(&host), "0.0.0.0:9999"), EADDRINUSE);
+    cr_assert_geq(milliseconds() - start, 1000);
+    EXPECT_VALUE(count_reports(&host.process, "waiting"), 0);
+    expect_words(expect_report(&host.process, "bind-failed: 0.0.0.0:9999: EADDRINUSE: "),
+                 "another socket holds the port, and SO_REUSEADDR does not free it");
+}
+
+/* Nobody would know when to end it. */
+Test(waiting, is_not_for_a_host_without_a_clock)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    host_serve(&holder, "0.0.0.0:9999");
+    struct host host = host_with(LONG);
+    host_filter(&host, SYS_clock_gettime, FILTER_ANY, SECCOMP_RET_ERRNO | EPERM);
+    EXPECT_ERROR(host_bind(&host, host_tcp_socket(&host), "0.0.0.0:9999"), EADDRINUSE);
+}
+
 Test(waiting, says_before_that_the_time_is_too_short)
 {
     leave_time_wait(WITHOUT_SHIM, "0.0.0.0:9999");

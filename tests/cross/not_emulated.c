@@ -33,7 +33,6 @@ struct entry {
 static const struct entry everywhere[] = {
     {"command_free", NULL, NO_NETLINK},
     {"explain", "where_the_clock_is_refused_no_time_was_short", NO_FILTER},
-    {"refused_each", NULL, NO_FILTER},
     {"race", NULL, NO_EXEC},
     {"injection", NULL, NO_TRACER},
     {"check", "finds_a_server_that_has_lost_its_port", IS_QEMU},
