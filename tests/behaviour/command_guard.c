@@ -366,6 +366,42 @@ Test(command_guard, does_not_use_a_folder_of_somebody_else)
     expect_complaint(&process, "belongs to somebody else");
 }
 
+/* As it is listed, or where cgroup2 shows it; a slice by its name. */
+Test(command_guard, takes_a_group_by_each_of_its_names)
+{
+    enter_private_units();
+    char *shown;
+    char *folder;
+    cr_assert_geq(asprintf(&shown, "Id=my.slice\nLoadState=loaded\nControlGroup=%s\n", group), 0);
+    cr_assert_geq(asprintf(&folder, "%s//", group_folder), 0);
+    show_exactly("my.slice", shown);
+    guard_on();
+    LIBREUSE(0, "guard", "off", folder);
+    LIBREUSE(0, "guard", "on", "my.slice");
+    struct process list = LIBREUSE(0, "guard");
+    expect_said(&list, group + 1);
+    LIBREUSE(0, "guard", "off", group);
+}
+
+Test(command_guard, says_why_a_unit_is_none_that_it_can_guard)
+{
+    enter_private_units();
+    show_exactly("my.slice", "Id=my.slice\nLoadState=loaded\nControlGroup=\n");
+    show_exactly("none.service", "Id=none.service\nLoadState=not-found\n");
+    show_exactly("bad.service", "LoadState=\n");
+    struct process idle = LIBREUSE(1, "guard", "on", "my.slice");
+    expect_complaint(&idle, "my.slice: has no control group now; give the slice");
+    struct process none = LIBREUSE(1, "guard", "on", "none");
+    expect_complaint(&none, "none.service: systemd has no such unit, or cannot load it");
+    struct process bad = LIBREUSE(1, "guard", "on", "bad");
+    expect_complaint(&bad, "bad.service: systemd has no such unit");
+    struct process wrong = LIBREUSE(2, "guard", "on", "a b");
+    expect_complaint(&wrong, "\"a b\" is not the name of a unit");
+    remove_systemctl();
+    struct process missing = LIBREUSE(3, "guard", "on", "my.slice");
+    expect_complaint(&missing, "; give the path of the control group instead");
+}
+
 Test(command_guard, comes_with_each_start_of_a_service)
 {
     enter_private_units();
