@@ -35,6 +35,7 @@ static const struct entry everywhere[] = {
     {"explain", "where_the_clock_is_refused_no_time_was_short", NO_FILTER},
     {"race", NULL, NO_EXEC},
     {"injection", NULL, NO_TRACER},
+    {"command_refused", NULL, NO_FILTER},
     {"check", "finds_a_server_that_has_lost_its_port", IS_QEMU},
     {"check", "notices_a_filter_of_a_process_with_the_shim", NO_FILTER},
     {"check", "finds_a_module_in_another_namespace_of_the_loader", IS_QEMU},
