@@ -222,3 +222,15 @@ Test(address, is_what_was_asked_where_it_is_the_same_or_the_choice_was_left_to_t
     cr_assert(is_asked(unknown, written("0.0.0.0", 80)));
     cr_assert(is_asked(written("0.0.0.0", 80), unknown));
 }
+
+/* The kernel takes AF_UNSPEC for AF_INET in bind() to any address only. */
+Test(address, of_no_family_is_of_ipv4_where_it_is_any_address)
+{
+    struct address address = {.length = sizeof(struct sockaddr_in)};
+    address.as.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address_complete(&address);
+    cr_assert_eq(address.as.any.sa_family, AF_UNSPEC);
+    address.as.in.sin_addr.s_addr = htonl(INADDR_ANY);
+    address_complete(&address);
+    cr_assert_eq(address.as.any.sa_family, AF_INET);
+}

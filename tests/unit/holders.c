@@ -774,3 +774,65 @@ Test(holders, a_large_list_is_cut_off_in_time_and_said_to_be_so)
     cr_assert_not(holders.complete);
     cr_assert(holders.total > 0 && holders.total < 200, "%u", holders.total);
 }
+
+/* --- a list that has been made already --- */
+
+static struct listed listener_in_list(const char *ip, enum v6only v6only)
+{
+    const struct address address = at(ip, PORT);
+    struct listed listed = {.state = STATE_LISTEN,
+                            .family = address.as.any.sa_family,
+                            .claim = {.v6only = v6only},
+                            .port = PORT,
+                            .inode = PORT};
+    listed.claim.ip = listed.family == AF_INET ? claim_mapped(address.as.in.sin_addr.s_addr)
+                                               : address.as.in6.sin6_addr;
+    return listed;
+}
+
+static const struct listed *of_array(const void *context, size_t number)
+{
+    return &((const struct listed *)context)[number];
+}
+
+static struct holders find_in(const struct listed *sockets, size_t count, int netlink_error,
+                              int proc_error)
+{
+    struct holders holders;
+    const struct address asked = at("127.0.0.1", PORT);
+    const struct holders_question question = {
+        .protocol = IPPROTO_TCP,
+        .port = PORT,
+        .claim = {.ip = claim_mapped(asked.as.in.sin_addr.s_addr)}};
+    const struct holders_list list = {.count = count,
+                                      .at = of_array,
+                                      .context = sockets,
+                                      .complete = true,
+                                      .netlink_error = netlink_error,
+                                      .proc_error = proc_error};
+    holders_find_in(&list, &question, &holders);
+    return holders;
+}
+
+Test(holders, whoever_is_certainly_in_the_way_is_named_before_who_may_be)
+{
+    const struct listed unsure = listener_in_list("::", V6ONLY_UNKNOWN);
+    const struct listed certain = listener_in_list("0.0.0.0", V6ONLY_NO);
+    const struct listed orders[][2] = {{unsure, certain}, {certain, unsure}};
+    for (size_t i = 0; i < 2; i++) {
+        const struct holders holders = find_in(orders[i], 2, 0, 0);
+        cr_assert_eq(holders.total, 2);
+        cr_assert_eq(holders.unsure, 1);
+        expect_address(&holders.named.local, "0.0.0.0:9999");
+    }
+}
+
+Test(holders, how_a_list_was_made_is_how_the_answer_was_found)
+{
+    cr_assert_eq(find_in(NULL, 0, 0, 0).source, HOLDERS_BY_SOCK_DIAG);
+    cr_assert_eq(find_in(NULL, 0, EPERM, 0).source, HOLDERS_BY_PROC);
+    const struct holders refused = find_in(NULL, 0, EPERM, ENOENT);
+    cr_assert_eq(refused.source, HOLDERS_REFUSED);
+    cr_assert_eq(refused.netlink_error, EPERM);
+    cr_assert_eq(refused.proc_error, ENOENT);
+}

@@ -149,3 +149,15 @@ Test(limit, threads_share_one_burst)
     cr_assert_geq(admitted, LIMIT_BURST);
     cr_assert_leq(admitted, LIMIT_BURST + seconds);
 }
+
+Test(limit, what_has_no_address_is_never_new)
+{
+    const struct address unknown = {.length = 0};
+    int passed = 0;
+    for (int i = 0; i < 2 * LIMIT_BURST; i++) {
+        struct event event = event_of(EVENT_CONFIG, i % 2 == 0 ? NULL : &unknown);
+        passed += limit_admits(&event);
+    }
+    cr_assert_leq(passed, LIMIT_BURST + 2);
+    cr_assert_geq(passed, LIMIT_BURST);
+}

@@ -1,6 +1,7 @@
 /* What shim/lookup/ makes of /proc, where it says less or something else than it should. */
 #include "lookup/asker.h"
 #include "lookup/local_ports.h"
+#include "lookup/owner.h"
 #include "lookup/proc_net.h"
 
 #include "guest/kernel.h"
@@ -181,4 +182,26 @@ Test(proc_files, a_device_without_a_name_is_told_by_its_number)
     cr_assert_str_eq(name, "");
     listed_device(name, DEVICE_UNKNOWN);
     cr_assert_str_eq(name, "");
+}
+
+Test(proc_files, only_folders_that_are_named_by_a_number_are_processes)
+{
+    static const char *const others[] = {"/proc/12x/fd/3", "/proc/1234567890/fd/3", "/proc/x/fd/3"};
+    struct owner owner = {0};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        write_to(others[i], "");
+        cr_assert_eq(unlink(others[i]), 0);
+        cr_assert_eq(symlink("socket:[4711]", others[i]), 0);
+    }
+    owner_find(4711, 0, kernel_milliseconds() + 60000, &owner);
+    cr_assert_neq(owner.search, OWNER_FOUND);
+    write_to("/proc/811/comm", "nginx\n");
+    write_to("/proc/811/fd/other", "");
+    cr_assert_eq(symlink("socket:[4711]", "/proc/811/fd/6"), 0);
+    owner = (struct owner){0};
+    owner_find(4711, 0, kernel_milliseconds() + 60000, &owner);
+    cr_assert_eq(owner.search, OWNER_FOUND);
+    cr_assert_eq(owner.pid, 811);
+    cr_assert_eq(owner.fd, 6);
+    cr_assert_str_eq(owner.program, "nginx");
 }

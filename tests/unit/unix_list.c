@@ -125,3 +125,33 @@ Test(unix_list, random_bytes_do_no_harm)
         parse_exactly(parse_line, line, (unsigned)rand_r(&seed) % sizeof line);
     }
 }
+
+/* A path that fills the address is told with a zero byte more, and nothing longer is a name. */
+Test(unix_list, a_name_is_no_longer_than_an_address_has_room)
+{
+    struct {
+        struct unix_diag_msg socket;
+        struct nlattr header;
+        char name[112];
+    } full = {.socket = {.udiag_family = AF_UNIX, .udiag_state = 10, .udiag_ino = 4711},
+              .header = {.nla_type = UNIX_DIAG_NAME}};
+    struct unix_listed socket;
+    memset(full.name, 'x', sizeof full.name);
+    full.name[108] = '\0';
+    full.header.nla_len = 4 + 109;
+    cr_assert(unix_diag_parse(&full, sizeof full, &socket));
+    cr_assert_eq(socket.name_length, 108);
+    full.name[108] = 'x';
+    cr_assert_not(unix_diag_parse(&full, sizeof full, &socket));
+    full.header.nla_len = 4 + 110;
+    cr_assert_not(unix_diag_parse(&full, sizeof full, &socket));
+}
+
+Test(unix_list, a_socket_that_is_about_to_be_connected_is_one_of_a_connection)
+{
+    static const char connecting[] =
+        "0000000000000000: 00000002 00000000 00000000 0001 02 15393 /run/x";
+    struct unix_listed socket;
+    cr_assert(unix_line_parse(connecting, sizeof connecting - 1, &socket));
+    cr_assert_eq(socket.state, STATE_ESTABLISHED);
+}
