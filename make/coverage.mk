@@ -4,6 +4,8 @@
 .PHONY: coverage
 coverage: ## measure which lines and branches the tests reach (RECORD=1)
 
+SCRIPTS += tests/coverage/run
+
 # A build of its own, with counters that all its processes share (tests/coverage/counters.c).
 COVERED  := build/coverage
 COUNTED  := $(COVERED)/libreuse.so $(COVERED)/libreuse $(COVERED)/tests/unit/run

@@ -190,6 +190,16 @@ Test(log_file, in_a_folder_that_does_not_exist_is_followed_by_standard_error)
     cr_assert_neq(access(OWN_FOLDER "/missing", F_OK), 0, "the folder was made");
 }
 
+Test(log_file, that_takes_nothing_is_not_spoken_of_where_only_errors_are)
+{
+    struct host host = start_host_as(
+        WITH_SHIM, (struct program){.settings = {"LIBREUSE_LOG=" OWN_FOLDER "/missing/log",
+                                                 "LIBREUSE_LEVEL=err"}});
+    EXPECT_ERROR(host_listen(&host, 150), EBADF);
+    EXPECT_VALUE(count_reports(&host.process, "listen-failed"), 1);
+    EXPECT_VALUE(count_reports(&host.process, "log-failed"), 0);
+}
+
 Test(log_file, below_a_file_is_followed_by_standard_error)
 {
     make_file(VICTIM, 0644, PRECIOUS);

@@ -189,6 +189,19 @@ Test(refused_questions, for_the_time_do_not_silence_the_process)
     EXPECT_VALUE(count_reports(&host.process, "bind-failed"), TRIES);
 }
 
+Test(refused_questions, for_the_time_from_the_beginning_give_no_duration)
+{
+    struct host host = start_host(WITH_SHIM);
+    const int fd = host_tcp_socket(&host);
+    refuse(&host, SYS_clock_gettime, EPERM);
+    EXPECT_ERROR(host_bind(&host, fd, "0.0.0.0:9999"), EADDRINUSE);
+    end_host(&holder);
+    EXPECT_SUCCESS(host_bind(&host, fd, "0.0.0.0:9999"));
+    cr_assert_str_eq(expect_report(&host.process, "recovered: 0.0.0.0:9999: bind succeeded after 1 "
+                                                  "failed try"),
+                     "");
+}
+
 Test(refused_questions, for_the_time_give_no_false_duration)
 {
     struct host host = start_host(WITH_SHIM);

@@ -266,6 +266,18 @@ Test(waiting, ends_with_the_kernels_error_without_an_explanation_or_a_word)
                  "another socket holds the port, and SO_REUSEADDR does not free it");
 }
 
+/* Where the sleep is refused, one try follows the other. */
+Test(waiting, ends_in_time_without_a_sleep)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    host_serve(&holder, "0.0.0.0:9999");
+    struct host host = host_with("LIBREUSE_WAIT=1");
+    host_filter(&host, SYS_ppoll, FILTER_ANY, SECCOMP_RET_ERRNO | EPERM);
+    const int64_t start = milliseconds();
+    EXPECT_ERROR(host_bind(&host, host_tcp_socket(&host), "0.0.0.0:9999"), EADDRINUSE);
+    cr_assert_geq(milliseconds() - start, 1000);
+}
+
 /* Nobody would know when to end it. */
 Test(waiting, is_not_for_a_host_without_a_clock)
 {

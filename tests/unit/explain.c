@@ -2,14 +2,18 @@
  * machine, or not for certain: another kernel, a security module, a search that was not ended in
  * time. */
 #include "explain/explain.h"
+#include "guest/config.h"
 #include "lookup/asker.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
 #include "refuse.h"
 
@@ -391,4 +395,52 @@ Test(explain, of_another_process_only_what_was_seen_of_it_is_told)
                                     .subject = &subject,
                                     .address = &asked}),
            "EAFNOSUPPORT: the socket does not take addresses of this family");
+}
+
+Test(explain, who_waits_already_is_not_told_to)
+{
+    const struct address asked = ipv4("0.0.0.0", 9999);
+    struct holders holders = one_holder(STATE_TIME_WAIT, &asked);
+    expect(failed_bind(&asked, &holders), "; set LIBREUSE_WAIT=65");
+    setenv("LIBREUSE_WAIT", "600", 1);
+    config_load();
+    expect_none(failed_bind(&asked, &holders), "LIBREUSE_WAIT");
+}
+
+/* The settings of the command that watches are not those of the program. */
+Test(explain, waiting_for_an_address_is_spoken_of_in_the_process_that_waits)
+{
+    const struct address asked = ipv4("192.0.2.1", 9999);
+    const struct subject subject = {.program = "server1", .pid = 811};
+    struct event event = {.kind = EVENT_BIND_FAILED,
+                          .error = EADDRNOTAVAIL,
+                          .asker = &(struct asker){0},
+                          .address = &asked};
+    setenv("LIBREUSE_WAIT", "600", 1);
+    config_load();
+    expect(sentence(&event), "; LIBREUSE_WAIT waits for ports, not for addresses");
+    event.subject = &subject;
+    expect_none(sentence(&event), "LIBREUSE_WAIT");
+}
+
+Test(explain, a_socket_that_no_process_has_any_more_is_nobodys)
+{
+    const struct address asked = ipv4("0.0.0.0", 9999);
+    struct holders holders = one_holder(STATE_BOUND, &asked);
+    holders.named.owner.search = OWNER_NONE;
+    const char *text = failed_bind(&asked, &holders);
+    expect(text, "held by no process any more, bound to 0.0.0.0:9999");
+    expect_none(text, "uid");
+}
+
+/* The kernel can call itself 2.6 for programs that know no later number. */
+Test(explain, landlock_is_not_blamed_where_the_kernel_has_no_rules_for_ports)
+{
+    const struct address asked = ipv4("0.0.0.0", 9999);
+    struct utsname name;
+    personality(UNAME26);
+    if (uname(&name) != 0 || strncmp(name.release, "2.6.", 4) != 0) {
+        cr_skip_test("the kernel does not call itself 2.6");
+    }
+    expect_none(refused(EACCES, &asked, &(struct asker){0}), "Landlock");
 }

@@ -1,6 +1,7 @@
 #include "lookup/holders.h"
 
 #include "deadline.h"
+#include "filter.h"
 #include "guest/kernel.h"
 #include "namespace.h"
 #include "refuse.h"
@@ -15,10 +16,12 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 TestSuite(holders, .init = enter_private_network);
@@ -835,4 +838,38 @@ Test(holders, how_a_list_was_made_is_how_the_answer_was_found)
     cr_assert_eq(refused.source, HOLDERS_REFUSED);
     cr_assert_eq(refused.netlink_error, EPERM);
     cr_assert_eq(refused.proc_error, ENOENT);
+}
+
+Test(holders, a_link_local_address_is_one_of_a_device_where_it_has_a_scope)
+{
+    struct address asked = at("fe80::1", PORT);
+    struct holders_question question;
+    const int fd = new_socket(&asked, SOCK_STREAM, 0);
+    asked.as.in6.sin6_scope_id = 1;
+    holders_ask(&question, fd, &asked);
+    cr_assert_eq(question.claim.device, 1);
+    asked.length = offsetof(struct sockaddr_in6, sin6_scope_id);
+    holders_ask(&question, fd, &asked);
+    cr_assert_eq(question.claim.device, 0);
+}
+
+/* A kernel before 5.0 tells the name of the device, and not its number. */
+Test(holders, a_device_that_is_told_by_name_only_is_not_known)
+{
+#ifdef SYS_getsockopt
+    struct holders_question question;
+    const struct address any = at("0.0.0.0", PORT);
+    const int free_fd = new_socket(&any, SOCK_STREAM, 0);
+    const int bound_fd = new_socket(&any, SOCK_STREAM, 0);
+    cr_assert_eq(setsockopt(bound_fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof "lo"), 0);
+    holders_ask(&question, bound_fd, &any);
+    cr_assert_eq(question.claim.device, if_nametoindex("lo"));
+    cr_assert_eq(filter_argument(SYS_getsockopt, 2, SO_BINDTOIFINDEX,
+                                 SECCOMP_RET_ERRNO | (unsigned int)ENOPROTOOPT),
+                 0);
+    holders_ask(&question, bound_fd, &any);
+    cr_assert_eq(question.claim.device, DEVICE_UNKNOWN);
+    holders_ask(&question, free_fd, &any);
+    cr_assert_eq(question.claim.device, 0);
+#endif
 }

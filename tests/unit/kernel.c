@@ -2,13 +2,17 @@
 #include "guest/kernel.h"
 #include "guest/services.h"
 
+#include "filter.h"
+#include "guest/kernel_sockets.h"
 #include "namespace.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -128,4 +132,49 @@ Test(kernel, services_are_taken_from_lines_that_are_whole)
     }
     cr_assert_eq(port_of("http"), 80);
     cr_assert_eq(port_of("web"), 80);
+    write_to("/etc/services", "http 80/tcp");
+    cr_assert_eq(port_of("http"), 0, "a line without an end");
+}
+
+Test(kernel, a_descriptor_may_be_the_first_of_all)
+{
+    close(STDIN_FILENO);
+    cr_assert_eq(kernel_open("/dev/null"), STDIN_FILENO);
+}
+
+static void refuse(long call, int error)
+{
+    cr_assert_eq(filter_system_call((int)call, FILTER_ANY, SECCOMP_RET_ERRNO | (unsigned int)error),
+                 0);
+}
+
+static void close_against(int error)
+{
+    const int fd = kernel_open("/dev/null");
+    refuse(SYS_close, error);
+    kernel_close(fd);
+    cr_assert_eq(fcntl(fd, F_GETFD), -1, "%d is open", fd);
+}
+
+Test(kernel, refusal_of_close_leaves_nothing_open)
+{
+    close_against(ENOSYS);
+}
+
+Test(kernel, refusal_of_close_as_wrong_leaves_nothing_open)
+{
+    close_against(EINVAL);
+}
+
+Test(kernel, refusal_of_rights_and_names_is_no_right_and_no_name)
+{
+    char name[KERNEL_DEVICE_SIZE];
+    refuse(SYS_capget, EPERM);
+    cr_assert_not(kernel_has_capability(0));
+#ifndef SYS_socketcall
+    refuse(SYS_socket, EPERM);
+    cr_assert_not(kernel_device_name(1, name));
+#else
+    (void)name;
+#endif
 }

@@ -11,6 +11,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,12 @@ Test(proc_files, an_ipv6_address_is_looked_for_on_the_device_that_is_meant)
     cr_assert_eq(listed_in(lines, "2001:db8::1", 0).index, 0);
     cr_assert_eq(listed_in(lines, "2001:db8::2", 0).index, 6);
     cr_assert_eq(listed_in(lines, "2001:db8::3", 0).index, 0, "its line has no end");
+    struct address without_scope = {.length = offsetof(struct sockaddr_in6, sin6_scope_id)};
+    without_scope.as.in6.sin6_family = AF_INET6;
+    inet_pton(AF_INET6, "2001:db8::2", &without_scope.as.in6.sin6_addr);
+    struct asker asker = {0};
+    asker_find_in_network(&asker, &without_scope, EADDRNOTAVAIL);
+    cr_assert_eq(asker.asked.index, 6);
     char long_line[1024];
     memset(long_line, '0', sizeof long_line);
     long_line[sizeof long_line - 1] = '\0';
@@ -204,4 +211,16 @@ Test(proc_files, only_folders_that_are_named_by_a_number_are_processes)
     cr_assert_eq(owner.pid, 811);
     cr_assert_eq(owner.fd, 6);
     cr_assert_str_eq(owner.program, "nginx");
+}
+
+Test(proc_files, without_a_device_a_link_local_address_has_no_scope)
+{
+    struct listed listed = {.family = AF_INET6, .claim.device = DEVICE_UNKNOWN};
+    struct address address;
+    inet_pton(AF_INET6, "fe80::1", &listed.claim.ip);
+    listed_address(&address, &listed, &listed.claim.ip, 9999);
+    cr_assert_eq(address.as.in6.sin6_scope_id, 0);
+    listed.claim.device = 7;
+    listed_address(&address, &listed, &listed.claim.ip, 9999);
+    cr_assert_eq(address.as.in6.sin6_scope_id, 7);
 }
