@@ -39,6 +39,7 @@ static const struct entry everywhere[] = {
     {"holders", "a_device_that_is_told_by_name_only_is_not_known", NO_FILTER},
     {"kernel", "refusal_of_close_leaves_nothing_open", NO_FILTER},
     {"kernel", "refusal_of_close_as_wrong_leaves_nothing_open", NO_FILTER},
+    {"kernel", "refusal_that_looks_like_an_answer_is_no_address", NO_FILTER},
     {"kernel", "refusal_of_rights_and_names_is_no_right_and_no_name", NO_FILTER},
     {"check", "finds_a_server_that_has_lost_its_port", IS_QEMU},
     {"check", "notices_a_filter_of_a_process_with_the_shim", NO_FILTER},

@@ -220,8 +220,8 @@ Test(explain, several_outgoing_connections_are_counted_and_one_is_named)
     holders.total = holders.count[STATE_TIME_WAIT] = 2;
     holders.named.peer = ipv4("203.0.113.9", 443);
     holders.local_ports = (struct local_ports){32768, 60999};
-    expect(failed_bind(&local, &holders),
-           "held by 2 TIME_WAIT sockets of outgoing connections, one of them to 203.0.113.9:443");
+    expect(failed_bind(&local, &holders), "held by 2 TIME_WAIT sockets, most likely of outgoing "
+                                          "connections, one of them to 203.0.113.9:443");
 }
 
 /* Look-ups that did not come to their end. */
@@ -443,4 +443,30 @@ Test(explain, landlock_is_not_blamed_where_the_kernel_has_no_rules_for_ports)
         cr_skip_test("the kernel does not call itself 2.6");
     }
     expect_none(refused(EACCES, &asked, &(struct asker){0}), "Landlock");
+}
+
+Test(explain, a_link_local_address_is_missed_on_its_device_where_that_is_known)
+{
+    const struct address asked = ipv6("fe80::1", 9999);
+    expect(refused(EADDRNOTAVAIL, &asked, &(struct asker){0}), "not an address of this host");
+    expect(refused(EADDRNOTAVAIL, &asked, &(struct asker){.device = "eth1"}),
+           "not an address of device eth1");
+}
+
+/* Whoever asks with the command is shown them all. */
+Test(explain, a_command_does_not_send_to_itself)
+{
+    const struct address asked = ipv4("0.0.0.0", 9999);
+    struct holders holders = one_holder(STATE_LISTEN, &asked);
+    holders.total = holders.count[STATE_LISTEN] = 2;
+    holders.named.inode = 1;
+    holders.named.owner = (struct owner){.search = OWNER_FOUND, .pid = 811, .program = "nginx"};
+    struct event event = {.kind = EVENT_BIND_FAILED,
+                          .error = EADDRINUSE,
+                          .rescue = RESCUE_NO_USE,
+                          .address = &asked,
+                          .holders = &holders};
+    expect(sentence(&event), "; stop all that have them (libreuse why lists them), or move");
+    event.is_trial = true;
+    expect(sentence(&event), "; stop all that have them, or move");
 }

@@ -3,6 +3,7 @@
 #include "guest/services.h"
 
 #include "filter.h"
+#include "guest/address.h"
 #include "guest/kernel_sockets.h"
 #include "namespace.h"
 
@@ -186,3 +187,17 @@ Test(kernel, refusal_of_rights_and_names_is_no_right_and_no_name)
     (void)name;
 #endif
 }
+
+#ifndef SYS_socketcall
+/* A filter that says 0 in the kernel's place has written nothing. */
+Test(kernel, refusal_that_looks_like_an_answer_is_no_address)
+{
+    struct address address;
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    address_of_socket(&address, fd);
+    cr_assert_eq(address.length, sizeof(struct sockaddr_in));
+    refuse(SYS_getsockname, 0);
+    address_of_socket(&address, fd);
+    cr_assert_eq(address.length, 0);
+}
+#endif

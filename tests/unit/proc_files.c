@@ -224,3 +224,14 @@ Test(proc_files, without_a_device_a_link_local_address_has_no_scope)
     listed_address(&address, &listed, &listed.claim.ip, 9999);
     cr_assert_eq(address.as.in6.sin6_scope_id, 7);
 }
+
+Test(proc_files, processes_may_be_hidden_where_the_first_one_is)
+{
+    cr_assert_eq(mkdir("/proc", 0755), 0);
+    cr_assert(owner_may_be_hidden());
+    cr_assert_eq(mkdir("/proc/1", 0755), 0);
+    cr_assert_not(owner_may_be_hidden());
+    cr_assert(rmdir("/proc/1") == 0 && rmdir("/proc") == 0);
+    write_to("/proc", "");
+    cr_assert_not(owner_may_be_hidden());
+}
