@@ -147,6 +147,8 @@ const char *const fault_excuses[EXCUSES] = {
     [EXCUSE_ZERO] = "descriptor 0 was closed, and fcntl(2) said that the new one is not the shim's",
     [EXCUSE_RELEASE] = "every call that would release the signals was refused: they stay blocked",
     [EXCUSE_REPEATED] = "a repeated bind() or listen() answered falsely, and is believed",
+    [EXCUSE_WAITED] =
+        "LIBREUSE_WAIT had bind() asked again, and passed on another error than the first",
 };
 
 static enum excuse excuse_for_descriptor(const struct fault *fault)
@@ -168,7 +170,8 @@ static bool is_repeated(const struct fault *fault)
 }
 
 /* By what the line begins with. */
-enum excuse fault_excuse(const struct fault *fault, const char *line)
+enum excuse fault_excuse(const struct scenario *scenario, const struct fault *fault,
+                         const char *line)
 {
     line += strspn(line, " ");
     if (strncmp(line, "memory", strlen("memory")) == 0) {
@@ -183,5 +186,10 @@ enum excuse fault_excuse(const struct fault *fault, const char *line)
                    ? EXCUSE_RELEASE
                    : EXCUSE_NONE;
     }
-    return is_repeated(fault) && is_falsified(fault) ? EXCUSE_REPEATED : EXCUSE_NONE;
+    if (is_repeated(fault) && is_falsified(fault)) {
+        return EXCUSE_REPEATED;
+    }
+    return scenario->gets_alarm && is_repeated(fault) && strncmp(line, "bind", strlen("bind")) == 0
+               ? EXCUSE_WAITED
+               : EXCUSE_NONE;
 }

@@ -23,9 +23,11 @@ enum excuse {
     EXCUSE_ZERO,     /* fcntl(2) says that the descriptor 0 is not closed on exec: the program's */
     EXCUSE_RELEASE,  /* signals were blocked, and every call that would release them is refused */
     EXCUSE_REPEATED, /* a bind() or listen() that is repeated: the program's own would mislead it */
+    EXCUSE_WAITED,   /* LIBREUSE_WAIT asks again, and passes on what the kernel says then */
     EXCUSES
 };
-enum excuse fault_excuse(const struct fault *fault, const char *line);
+enum excuse fault_excuse(const struct scenario *scenario, const struct fault *fault,
+                         const char *line);
 
 /* What happened, for a table. */
 extern const char *const fault_excuses[EXCUSES];

@@ -258,7 +258,8 @@ static void prepare(const struct scenario *scenario, int fds[MOST_SOCKETS])
     }
     if (scenario->gets_alarm) {
         const struct sigaction action = {.sa_handler = ignore_alarm};
-        const struct itimerval soon = {.it_value = {.tv_usec = 4000}};
+        const struct itimerval soon = {.it_value = {.tv_usec = 4000},
+                                       .it_interval = {.tv_usec = 20000}};
         sigaction(SIGALRM, &action, NULL);
         setitimer(ITIMER_REAL, &soon, NULL);
     }

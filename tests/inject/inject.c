@@ -82,14 +82,16 @@ struct comparison {
     const char *seen;
 };
 
-static struct comparison compare(const char *expected, const char *seen, const struct fault *fault)
+static struct comparison compare(const struct scenario *scenario, const char *expected,
+                                 const char *seen, const struct fault *fault)
 {
     struct comparison comparison = {0};
     while (*expected != '\0' || *seen != '\0') {
         const size_t length = line_length(seen);
         if (length != line_length(expected) || memcmp(seen, expected, length) != 0) {
             comparison.lines++;
-            const enum excuse excuse = fault != NULL ? fault_excuse(fault, expected) : EXCUSE_NONE;
+            const enum excuse excuse =
+                fault != NULL ? fault_excuse(scenario, fault, expected) : EXCUSE_NONE;
             comparison.excuse = comparison.excuse == EXCUSE_NONE ? excuse : comparison.excuse;
             if (excuse == EXCUSE_NONE) {
                 comparison.expected = comparison.not_excused == 0 ? expected : comparison.expected;
@@ -106,9 +108,9 @@ static struct comparison compare(const char *expected, const char *seen, const s
 static struct comparison compare_all(const struct work *work, const char *seen,
                                      const struct fault *fault)
 {
-    struct comparison best = compare(work->references[0], seen, fault);
+    struct comparison best = compare(work->scenario, work->references[0], seen, fault);
     for (int i = 1; i < work->reference_count; i++) {
-        const struct comparison other = compare(work->references[i], seen, fault);
+        const struct comparison other = compare(work->scenario, work->references[i], seen, fault);
         if (other.lines == 0 || (best.lines != 0 && other.not_excused < best.not_excused)) {
             best = other;
         }
@@ -206,7 +208,8 @@ static void work_on(struct work *work)
     find_references(work);
     trace_library(work->scenario, NULL, &work->clean);
     const char *expected = work->references[work->reference_count - 1];
-    const struct comparison comparison = compare(expected, work->clean.record->text, NULL);
+    const struct comparison comparison =
+        compare(work->scenario, expected, work->clean.record->text, NULL);
     if (work->clean.ended != 0 || work->clean.count > MOST_CALLS || comparison.lines > 0) {
         work->differences++;
         show_difference(work, "without an injection", &work->clean, &comparison);

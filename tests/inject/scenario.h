@@ -33,7 +33,7 @@ struct scenario {
     bool lacks_rights;        /* all of root's */
     bool clears_option;       /* of its second socket, before its last step */
     bool has_pending_signals; /* blocked ones, SIGPIPE among them */
-    bool gets_alarm;          /* after a few milliseconds, which ends a wait */
+    bool gets_alarm;          /* again and again, which ends a wait */
     bool has_no_input;        /* descriptor 0 is closed: the shim's next one gets its number */
     bool writes_to_pipe;      /* by descriptor 2; else to a file */
 };
