@@ -52,6 +52,9 @@ struct watch {
     struct watch_counts lost;
 };
 
+/* For how long it shows, when it is over, what has come before. */
+enum { REST_MS = 500 };
+
 static volatile sig_atomic_t is_over;
 
 static void end(int signal)
@@ -86,6 +89,23 @@ static int time_to_wait(const struct watch *watch, int64_t now)
     return due < 0 ? -1 : due <= now ? 0 : (int)(due - now);
 }
 
+static void count(void *context, const struct watch_record *record)
+{
+    (void)record;
+    ++*(unsigned long long *)context;
+}
+
+/* What has come and is not shown, when it is over. */
+static void leave_rest(struct watch *watch)
+{
+    unsigned long long rest = 0;
+    watcher_take(&watch->stream.watcher, SIZE_MAX, count, &rest);
+    if (rest > 0) {
+        output_error("watch: %llu events had come and were not shown when it ended", rest);
+        watch->lost.lost += rest;
+    }
+}
+
 static void run(struct watch *watch)
 {
     struct stream *stream = &watch->stream;
@@ -94,21 +114,26 @@ static void run(struct watch *watch)
     sigdelset(&open, SIGINT);
     sigdelset(&open, SIGTERM);
     struct pollfd ring = {.fd = watcher_fd(&stream->watcher), .events = POLLIN};
+    bool is_more = false;
     while (!is_over && (watch->end == 0 || kernel_milliseconds() < watch->end)) {
-        const int wait = time_to_wait(watch, kernel_milliseconds());
+        const int wait = is_more ? 0 : time_to_wait(watch, kernel_milliseconds());
         const struct timespec time = {wait / 1000, wait % 1000 * 1000000L};
-        ppoll(&ring, 1, wait < 0 ? NULL : &time, &open);
+        ppoll(&ring, 1, wait < 0 ? NULL : &time, &open); /* here alone a signal is heard */
         const int64_t now = kernel_milliseconds(); /* what was due then has had its second try */
-        while (stream_take(stream) && !is_over) {
+        is_more = stream_take(stream);
+        if (!is_more) {
+            stream_show_due(stream, now);
+            say_lost(watch);
         }
-        stream_show_due(stream, now);
-        say_lost(watch);
     }
+    watcher_stop(&stream->watcher);
     stream->is_ending = true;
-    while (stream_take(stream)) {
+    const int64_t last = kernel_milliseconds() + REST_MS;
+    while (stream_take(stream) && kernel_milliseconds() < last) {
     }
     stream_show_rest(stream);
     say_lost(watch);
+    leave_rest(watch);
 }
 
 static void hear_signals(void)

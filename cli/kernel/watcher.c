@@ -333,6 +333,11 @@ static void close_all(int *descriptors, size_t count)
     }
 }
 
+void watcher_stop(struct watcher *watcher)
+{
+    close_all(watcher->tracepoints, WATCH_PROGRAMS);
+}
+
 void watcher_close(struct watcher *watcher)
 {
     close_all(watcher->tracepoints, WATCH_PROGRAMS);

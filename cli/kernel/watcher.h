@@ -40,6 +40,9 @@ void watcher_counts(const struct watcher *watcher, struct watch_counts *counts);
 /* Makes room for new failures where there have been many: the oldest are forgotten. */
 void watcher_tidy(struct watcher *watcher);
 
+/* No records come any more; those that are there can be taken. */
+void watcher_stop(struct watcher *watcher);
+
 void watcher_close(struct watcher *watcher);
 
 #endif

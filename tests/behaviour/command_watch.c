@@ -504,6 +504,30 @@ Test(command_watch, ends_by_itself)
     expect_said(&watch, "\n0 events, 0 missed\n");
 }
 
+/* More events than can be shown come all the time, to all who watch. */
+static struct process flood(void)
+{
+    return start((struct program){.path = BUILD_FOLDER "/fixtures/bind_flood"});
+}
+
+Test(command_watch, ends_when_its_time_is_over_whatever_comes)
+{
+    if (getenv("SLOW") == NULL) {
+        skip_because("it disturbs the other tests of watch, and SLOW=1 is not set");
+    }
+    struct process watch = watching();
+    struct process storm = flood();
+    EVENTUALLY(line_of(&watch, storm.pid, "EADDRNOTAVAIL") != NULL);
+    struct process other =
+        start((struct program){.path = LIBREUSE_PATH, .arguments = {"watch", "--for=1"}});
+    EVENTUALLY(has_ended(&other));
+    expect_exit(&other, 1);
+    kill(watch.pid, SIGINT);
+    EVENTUALLY(has_ended(&watch));
+    expect_exit(&watch, 1);
+    end_by_signal(&storm, SIGKILL);
+}
+
 Test(command_watch, explains_wrong_options)
 {
     struct process watch = LIBREUSE(2, "watch", "--port=9-1");
