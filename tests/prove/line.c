@@ -9,7 +9,7 @@
 
 /* Every code path of the writer is taken with these: an escape has four bytes, a quote in a shell's
  * word four. */
-enum { SIZE = 12, SMALL = 8, TEXT = 5, BYTES = 2, BUFFER = 3 * SIZE + 1 };
+enum { SIZE = 12, SMALL = 8, TEXT = 5, BYTES = 2, BUFFER = 2 * SIZE + 1 };
 
 static struct bytes {
     char at[BUFFER];
@@ -130,7 +130,7 @@ void prove_hex(void)
 
 void prove_seconds(void)
 {
-    struct line line = any_line(3 * SIZE);
+    struct line line = any_line(SIZE);
     line_seconds(&line, nondet_number());
     check(&line, length_before);
 }
