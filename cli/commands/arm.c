@@ -249,8 +249,6 @@ static int report(struct arming *arming, const struct leftovers *leftovers)
 /* Says why nothing of the process can be armed, nor of the port that its number may be; else 0. */
 static int say_no_listeners(int pid, unsigned int port)
 {
-    char path[32];
-    snprintf(path, sizeof path, "/proc/%d/fd", pid);
     if (!process_exists(pid)) {
         output_error("%d: there is no such process", pid);
         return STATUS_FOUND;
@@ -259,6 +257,7 @@ static int say_no_listeners(int pid, unsigned int port)
     char *start = port != 0 ? output_format("no TCP socket has port %u, and the process %s[%d]",
                                             port, program, pid)
                             : output_format("%s[%d]", program, pid);
+    char *path = process_path(pid, "fd");
     int status = STATUS_FOUND;
     if (process_is_in_this_network(pid) == PRESENCE_NO) {
         output_error("%s is in another network namespace; run: nsenter --target %d --net "
@@ -272,6 +271,7 @@ static int say_no_listeners(int pid, unsigned int port)
                      "the port",
                      start);
     }
+    free(path);
     free(start);
     free(program);
     return status;

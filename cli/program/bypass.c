@@ -45,7 +45,7 @@ struct module {
 
 static void read_mappings(struct memory *memory, int pid)
 {
-    char *path = output_format("/proc/%d/maps", pid);
+    char *path = process_path(pid, "maps");
     FILE *maps = fopen(path, "re");
     char *line = NULL;
     size_t size = 0;
@@ -277,7 +277,7 @@ static bool goes_past(const struct memory *memory, const struct module *module)
 
 void bypass_find(struct bypass *bypass, int pid)
 {
-    char *path = output_format("/proc/%d/mem", pid);
+    char *path = process_path(pid, "mem");
     struct memory memory = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
     *bypass = (struct bypass){0};
     if (memory.fd >= 0) {

@@ -43,7 +43,7 @@ static struct process_verdict not_loaded(const struct running *running,
                                          const struct libraries *libraries)
 {
     struct program program;
-    char *file = output_format("/proc/%d/exe", running->pid);
+    char *file = process_path(running->pid, "exe");
     program_examine_file(&program, file, running->program != NULL ? running->program : "?",
                          libraries);
     char *why = why_not_loaded(running, &program);

@@ -1,5 +1,6 @@
 #include "group_arming.h"
 
+#include "processes.h"
 #include "remote.h"
 #include "socket_list.h"
 #include "terminal/output.h"
@@ -122,7 +123,7 @@ static void take_connection(const struct group_arming *arming, int fd)
 
 static void look_through(struct group_arming *arming, int pid, bool for_listeners)
 {
-    char *path = output_format("/proc/%d/fd", pid);
+    char *path = process_path(pid, "fd");
     struct remote remote = REMOTE_NONE;
     DIR *folder = opendir(path);
     for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {

@@ -132,10 +132,11 @@ void losses_read(struct losses *losses, int pid)
     struct ledger ledger;
     struct ledger again;
     *losses = (struct losses){0};
-    const size_t count = find_ranges(pid, ranges);
+    const int thread = process_thread(pid);
+    const size_t count = find_ranges(thread, ranges);
     for (size_t i = 0; i < count && !losses->is_read; i++) {
-        const uint64_t at = find_block(pid, &ranges[i], &ledger);
-        if (at != 0 && read_memory(pid, at, &again, sizeof again)) {
+        const uint64_t at = find_block(thread, &ranges[i], &ledger);
+        if (at != 0 && read_memory(thread, at, &again, sizeof again)) {
             losses->is_read = true;
             memcpy(losses->version, ledger.version, sizeof losses->version - 1);
             memcpy(losses->settings, ledger.settings, sizeof losses->settings - 1);

@@ -113,24 +113,59 @@ static bool look_at(const struct search *search, int folder_fd, int pid, int fd,
     return true;
 }
 
-/* False where the process may not be looked into. */
-static bool look_into(const struct search *search, int proc_fd, int pid)
+static bool has_ended(int thread)
 {
-    char path[32];
-    snprintf(path, sizeof path, "%d/fd", pid);
-    const int folder_fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder_fd < 0) {
-        return !is_refusal(errno);
+    char *path = output_format("/proc/%d/stat", thread);
+    char state = '?';
+    char text[512];
+    FILE *file = fopen(path, "re");
+    free(path);
+    text[file != NULL ? fread(text, 1, sizeof text - 1, file) : 0] = '\0';
+    if (file != NULL) {
+        fclose(file);
     }
-    DIR *folder = fdopendir(folder_fd);
+    const char *name_end = strrchr(text, ')');
+    return name_end != NULL && sscanf(name_end + 1, " %c", &state) == 1 && state == 'Z';
+}
+
+int process_thread(int pid)
+{
+    enum { LINKS_WITH_ONE_THREAD = 3 }; /* a zombie as a whole has one, too */
+    int thread = pid;
+    struct stat file;
+    char *path = output_format("/proc/%d/task", pid);
+    const bool has_others = stat(path, &file) == 0 && file.st_nlink > LINKS_WITH_ONE_THREAD;
+    DIR *folder = has_others && has_ended(pid) ? opendir(path) : NULL;
+    free(path);
+    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+        const int number = number_of(entry->d_name);
+        thread = number > 0 && thread == pid ? number : thread;
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    return thread;
+}
+
+char *process_path(int pid, const char *file)
+{
+    return output_format("/proc/%d/%s", process_thread(pid), file);
+}
+
+/* False where the process may not be looked into. */
+static bool look_into(const struct search *search, int pid)
+{
+    char *path = process_path(pid, "fd");
+    DIR *folder = opendir(path);
+    const int error = errno;
+    free(path);
     if (folder == NULL) {
-        close(folder_fd);
-        return true;
+        return !is_refusal(error);
     }
     bool allowed = true;
     for (struct dirent *entry; allowed && (entry = readdir(folder)) != NULL;) {
         const int fd = number_of(entry->d_name);
-        allowed = fd < 0 || look_at(search, folder_fd, pid, fd, entry->d_name);
+        allowed = fd < 0 || look_at(search, dirfd(folder), pid, fd, entry->d_name);
     }
     closedir(folder);
     return allowed;
@@ -153,7 +188,7 @@ void processes_find(struct processes *processes, uint64_t *inodes, size_t count)
         const int pid = number_of(entry->d_name);
         if (pid > 0) {
             seen++;
-            if (!look_into(&search, dirfd(proc), pid)) {
+            if (!look_into(&search, pid)) {
                 add_forbidden(processes, pid);
             }
         }
@@ -276,7 +311,7 @@ const char *processes_why_unknown(const struct processes *processes)
 char *process_runs(int pid)
 {
     enum { ARGUMENTS = 65536 };
-    char *path = output_format("/proc/%d/cmdline", pid);
+    char *path = process_path(pid, "cmdline");
     char *arguments = output_allocate(ARGUMENTS, 1);
     char script[SCRIPT_SIZE];
     FILE *file = fopen(path, "re");
@@ -318,7 +353,7 @@ char *process_file(int pid)
 {
     static const char deleted[] = " (deleted)";
     enum { LONGEST = 4096 };
-    char *link = output_format("/proc/%d/exe", pid);
+    char *link = process_path(pid, "exe");
     char *path = output_allocate(LONGEST, 1);
     const ssize_t got = readlink(link, path, LONGEST - 1);
     size_t length = got > 0 ? (size_t)got : 0;
@@ -352,9 +387,9 @@ bool process_maps_shim(char *line)
 
 enum presence process_has_shim(int pid)
 {
-    char path[32];
-    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    char *path = process_path(pid, "maps");
     FILE *maps = fopen(path, "re");
+    free(path);
     if (maps == NULL) {
         return PRESENCE_UNKNOWN;
     }
@@ -376,11 +411,12 @@ enum presence process_has_shim(int pid)
 
 enum presence process_is_in_this_network(int pid)
 {
-    char path[32];
     struct stat own;
     struct stat its;
-    snprintf(path, sizeof path, "/proc/%d/ns/net", pid);
-    if (stat("/proc/self/ns/net", &own) != 0 || stat(path, &its) != 0) {
+    char *path = process_path(pid, "ns/net");
+    const bool is_known = stat("/proc/self/ns/net", &own) == 0 && stat(path, &its) == 0;
+    free(path);
+    if (!is_known) {
         return PRESENCE_UNKNOWN;
     }
     return own.st_ino == its.st_ino && own.st_dev == its.st_dev ? PRESENCE_YES : PRESENCE_NO;

@@ -63,6 +63,15 @@ const char *processes_why_unknown(const struct processes *processes);
 /* The first of these reasons: what is missing is named after it was asked for. */
 const char *processes_why_forbidden(void);
 
+/*
+ * The thread by which a process can be looked into: /proc/THREAD has what /proc/PID has not where
+ * the first thread has ended, and others go on (pthread_exit(3) in main()). Else that is `pid`.
+ */
+int process_thread(int pid);
+
+/* "/proc/THREAD/FILE". The caller frees it. */
+char *process_path(int pid, const char *file);
+
 /* What it runs, if it is an interpreter: script_find(); NULL where it is none. To be freed. */
 char *process_runs(int pid);
 

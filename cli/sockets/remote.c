@@ -1,9 +1,11 @@
 #include "remote.h"
 
 #include "guest/kernel.h"
+#include "processes.h"
 #include "terminal/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,11 +22,15 @@
 #define SYS_pidfd_getfd 438
 #endif
 
+/* Of a thread that is not its process's first: of Linux 6.9 on, EINVAL before. */
+#define PIDFD_OF_THREAD O_EXCL
+
 static void open_process(struct remote *remote, int pid)
 {
+    const int thread = process_thread(pid);
     remote_close(remote);
     remote->pid = pid;
-    remote->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    remote->pidfd = (int)syscall(SYS_pidfd_open, thread, thread != pid ? PIDFD_OF_THREAD : 0);
     remote->error = remote->pidfd < 0 ? errno : 0;
 }
 
@@ -108,6 +114,9 @@ char *remote_explain(int pid, int error)
     case ESRCH:
     case EBADF:
         return output_format("it is gone by now: run this again");
+    case EINVAL:
+        return output_format("its first thread has ended, and the sockets of the others can be "
+                             "reached from Linux 6.9 on");
     default:
         return output_format("pidfd_getfd(2): %s", strerror(error));
     }

@@ -21,14 +21,9 @@
 
 static const char library_name[] = "libreuse.so";
 
-static char *path_in_proc(int pid, const char *file)
-{
-    return output_format("/proc/%d/%s", pid, file);
-}
-
 static FILE *open_in_proc(int pid, const char *file)
 {
-    char *path = path_in_proc(pid, file);
+    char *path = process_path(pid, file);
     FILE *stream = fopen(path, "re");
     const int error = errno;
     free(path);
@@ -39,7 +34,7 @@ static FILE *open_in_proc(int pid, const char *file)
 /* The target of a link in /proc. NULL and errno where it cannot be read. The caller frees it. */
 static char *read_link(int pid, const char *file)
 {
-    char *path = path_in_proc(pid, file);
+    char *path = process_path(pid, file);
     char *target = output_allocate(1, PATH_MAX);
     const ssize_t length = readlink(path, target, PATH_MAX - 1);
     const int error = errno;
@@ -288,7 +283,7 @@ static int compare_listeners(const void *one, const void *other)
 
 static void read_descriptors(struct running *running)
 {
-    char *path = path_in_proc(running->pid, "fd");
+    char *path = process_path(running->pid, "fd");
     DIR *folder = opendir(path);
     running->descriptors_error = folder == NULL ? errno : 0;
     free(path);

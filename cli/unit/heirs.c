@@ -104,7 +104,7 @@ static bool content_accepts(int fd, size_t size)
 static bool file_accepts(int pid, const char *path)
 {
     struct stat file;
-    char *real = output_format("/proc/%d/root%s", pid, path);
+    char *real = output_format("/proc/%d/root%s", process_thread(pid), path);
     const int fd = open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     free(real);
     if (fd < 0) {
@@ -125,7 +125,7 @@ static bool file_accepts(int pid, const char *path)
 static bool is_readable_program(int pid)
 {
     struct elf elf;
-    char *path = output_format("/proc/%d/exe", pid);
+    char *path = process_path(pid, "exe");
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     free(path);
     const bool is_dynamic =
@@ -143,7 +143,7 @@ static bool process_accepts(int pid)
         return before->accepts;
     }
     struct stat identity;
-    char *program = output_format("/proc/%d/exe", pid);
+    char *program = process_path(pid, "exe");
     const bool has_program = stat(program, &identity) == 0;
     const struct known *of_program =
         has_program ? find_known(identity.st_dev, identity.st_ino) : NULL;
@@ -151,7 +151,7 @@ static bool process_accepts(int pid)
     if (of_program != NULL && of_program->accepts) {
         return true; /* as most do: the program itself has the call, and nothing else matters */
     }
-    char *path = output_format("/proc/%d/maps", pid);
+    char *path = process_path(pid, "maps");
     FILE *maps = fopen(path, "re");
     free(path);
     char *line = NULL;
@@ -214,8 +214,8 @@ static bool runs_the_same(int one, int other)
 {
     struct stat a;
     struct stat b;
-    char *of_one = output_format("/proc/%d/exe", one);
-    char *of_other = output_format("/proc/%d/exe", other);
+    char *of_one = process_path(one, "exe");
+    char *of_other = process_path(other, "exe");
     const bool is_same = stat(of_one, &a) != 0 || stat(of_other, &b) != 0 ||
                          (a.st_dev == b.st_dev && a.st_ino == b.st_ino);
     free(of_one);

@@ -1,5 +1,6 @@
 #include "network.h"
 
+#include "sockets/processes.h"
 #include "terminal/exit_status.h"
 #include "terminal/output.h"
 
@@ -41,7 +42,7 @@ static char *find_in(const char *folder, const char *below, uint32_t number)
 /* A file that is the network namespace of the record; its process may be gone, or in another. */
 static char *find_network(const struct watch_record *record)
 {
-    char *path = output_format("/proc/%u/ns/net", record->process);
+    char *path = process_path((int)record->process, "ns/net");
     if (is_namespace(path, record->network)) {
         return path;
     }

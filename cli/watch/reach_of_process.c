@@ -14,7 +14,7 @@ static bool is_secure(int pid)
 {
     unsigned long pair[2];
     bool found = false;
-    char *path = output_format("/proc/%d/auxv", pid);
+    char *path = process_path(pid, "auxv");
     FILE *file = fopen(path, "re");
     while (!found && file != NULL && fread(pair, sizeof pair, 1, file) == 1) {
         found = pair[0] == AT_SECURE && pair[1] != 0;
@@ -33,7 +33,7 @@ enum reach reach_of_process(int pid)
     }
     const struct libraries none = {0}; /* which ones are installed is not the question */
     struct program program;
-    char *file = output_format("/proc/%d/exe", pid);
+    char *file = process_path(pid, "exe");
     program_examine_file(&program, file, "", &none);
     const enum obstacle obstacle = program.obstacle;
     program_free(&program);

@@ -16,6 +16,8 @@ struct search {
     int own_pid; /* as /proc numbers it: a process that is left out; 0: none is */
     struct owner *owner;
     bool is_forbidden; /* the process that is being looked into may not be */
+    bool is_empty;     /* no descriptor was seen in the last folder */
+    int folder_error;  /* the errno with which that could not be opened, 0 */
     bool has_unseen;   /* those of the user are enough */
     size_t link_length;
     char link[32]; /* "socket:[INODE]" */
@@ -190,17 +192,23 @@ static int own_number(void)
     return reads_number(link, &own) ? own : 0;
 }
 
-/* Looks through one process, whose folder of descriptors is open. True when the time is up. */
-static bool search_descriptors(struct search *search, int pid, int folder_fd)
+static void read_program_of(int proc_fd, int pid, char program[PROGRAM_SIZE])
+{
+    char path[16];
+    write_text(path, sizeof path, pid, "/comm");
+    read_program(kernel_open_in(proc_fd, path), program);
+}
+
+/* Looks through a folder of descriptors. True when it has the socket, or the time is up. */
+static bool search_descriptors(struct search *search, int folder_fd, int *found)
 {
     struct part part;
     while (read_part(search, folder_fd, &part)) {
         for (int fd = next_number(&part); fd >= 0; fd = next_number(&part)) {
+            search->is_empty = false;
             if (is_wanted(search, folder_fd, fd)) {
-                char program[PROGRAM_SIZE] = "";
-                read_program(kernel_open_in(folder_fd, "../comm"), program);
-                owner_note(search->owner, pid, fd, program);
-                return false;
+                *found = fd;
+                return true;
             }
         }
         if (is_time_up(search)) {
@@ -210,31 +218,75 @@ static bool search_descriptors(struct search *search, int pid, int folder_fd)
     return false;
 }
 
-static void note_unseen(const struct search *search, int proc_fd, int pid)
+/* Looks through a process by the folder of one of its threads. True when the time is up. */
+static bool search_thread(struct search *search, int proc_fd, int pid, int thread)
 {
     char path[16];
-    char program[PROGRAM_SIZE] = "";
-    write_text(path, sizeof path, pid, "/comm");
-    read_program(kernel_open_in(proc_fd, path), program);
-    owner_note_unseen(search->owner, pid, program);
+    int found = -1;
+    write_text(path, sizeof path, thread, "/fd");
+    const int folder_fd = kernel_open_in(proc_fd, path);
+    search->is_empty = true;
+    search->folder_error = folder_fd < 0 ? errno : 0;
+    if (folder_fd < 0) {
+        return false;
+    }
+    const bool over = search_descriptors(search, folder_fd, &found);
+    kernel_close(folder_fd);
+    if (found >= 0) {
+        char program[PROGRAM_SIZE] = "";
+        read_program_of(proc_fd, pid, program);
+        owner_note(search->owner, pid, found, program);
+    }
+    return over && found < 0;
 }
 
-/* True when the time is up. */
-static bool search_process(struct search *search, int proc_fd, int pid)
+/*
+ * The oldest thread of a process besides its first; 0 where there is none, as in a zombie and in a
+ * thread of the kernel. A folder has a link to it from each folder in it, and two of its own.
+ */
+static int other_thread(struct search *search, int proc_fd, int pid)
 {
+    enum { LINKS_WITH_ONE_THREAD = 3 };
     char path[16];
-    bool over = false;
-    write_text(path, sizeof path, pid, "/fd");
-    search->is_forbidden = false;
+    struct kernel_file folder;
+    struct part part;
+    int thread = 0;
+    write_text(path, sizeof path, pid, "/task");
+    if (!kernel_file_in(proc_fd, path, &folder) || folder.links <= LINKS_WITH_ONE_THREAD) {
+        return 0;
+    }
     const int folder_fd = kernel_open_in(proc_fd, path);
     if (folder_fd < 0) {
-        note_refusal(search, errno);
-    } else {
-        over = search_descriptors(search, pid, folder_fd);
-        kernel_close(folder_fd);
+        return 0;
+    }
+    while (thread <= 0 && read_part(search, folder_fd, &part)) {
+        do {
+            thread = next_number(&part);
+        } while (thread == pid);
+    }
+    kernel_close(folder_fd);
+    return thread > 0 ? thread : 0;
+}
+
+/*
+ * True when the time is up. The folder of a process whose first thread has ended is empty, and
+ * root's alone: those of its other threads have its descriptors.
+ */
+static bool search_process(struct search *search, int proc_fd, int pid)
+{
+    search->is_forbidden = false;
+    bool over = search_thread(search, proc_fd, pid, pid);
+    const int other = search->is_empty && !over ? other_thread(search, proc_fd, pid) : 0;
+    if (other != 0) {
+        over = search_thread(search, proc_fd, pid, other);
+    }
+    if (search->folder_error != 0) {
+        note_refusal(search, search->folder_error);
     }
     if (search->is_forbidden && !search->has_unseen) {
-        note_unseen(search, proc_fd, pid);
+        char program[PROGRAM_SIZE] = "";
+        read_program_of(proc_fd, pid, program);
+        owner_note_unseen(search->owner, pid, program);
     }
     return over;
 }

@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 TestSuite(command_audit, .init = enter_private_network);
@@ -82,6 +84,40 @@ Test(command_audit, a_shimmed_listener_that_is_left_out_is_not_fine)
     host_serve(&host, "127.0.0.1:1001");
     struct process audit = LIBREUSE(1, "audit");
     EXPECT_LINE(&audit, " off ", " yes ", "next restart may fail");
+}
+
+/* PIDFD_THREAD of pidfd_open(2). */
+static bool knows_thread_descriptors(void)
+{
+    enum { PIDFD_OPEN = 434, THREAD = O_EXCL };
+    const int fd = (int)syscall(PIDFD_OPEN, getpid(), THREAD);
+    return fd >= 0 && close(fd) == 0;
+}
+
+/* Then /proc/PID shows nothing of the process; a thread of it has everything. */
+Test(command_audit, a_process_whose_first_thread_has_ended_is_judged)
+{
+    struct host plain = start_host(WITHOUT_SHIM);
+    struct host shimmed = start_host(WITH_SHIM);
+    host_serve(&plain, "127.0.0.1:1001");
+    host_serve(&shimmed, "127.0.0.1:1002");
+    host_leave_main(&plain);
+    host_leave_main(&shimmed);
+    struct process why = LIBREUSE(1, "why", "1001");
+    EXPECT_LINE(&why, "LISTEN", "127.0.0.1:1001", text_of(plain.process.pid), "obedient_host");
+    struct process audit = LIBREUSE(1, "audit");
+    if (!knows_thread_descriptors()) {
+        EXPECT_LINE(&audit, "2 not known: ", "its first thread has ended", "Linux 6.9");
+        return;
+    }
+    EXPECT_LINE(&audit, "127.0.0.1:1001 ", text_of(plain.process.pid), " off ", " no ",
+                "next restart may fail");
+    EXPECT_LINE(&audit, "127.0.0.1:1002 ", text_of(shimmed.process.pid), " on ", " yes ",
+                "restarts cleanly");
+    struct process check = LIBREUSE(0, "check", text_of(shimmed.process.pid));
+    expect_said(&check, "restarts cleanly");
+    LIBREUSE(0, "arm", "1001");
+    LIBREUSE(0, "audit");
 }
 
 /* What the verdict rests on is shown, too. */

@@ -31,6 +31,31 @@ Test(held_by, a_listener_with_its_program_process_address_and_descriptor)
     expect_descriptor(rest, 77);
 }
 
+/* Then /proc has no descriptors of the process, but of its other threads. */
+Test(held_by, a_process_whose_first_thread_has_ended)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    const int fd = host_serve(&holder, "0.0.0.0:9999");
+    host_leave_main(&holder);
+    const char *rest = refused_to_a_host("0.0.0.0:9999");
+    expect_words(rest, who(&holder));
+    expect_descriptor(rest, fd);
+}
+
+/* Without a first thread the folder of the process is root's. */
+Test(held_by, a_process_of_the_same_user_whose_first_thread_has_ended)
+{
+    struct host holder = start_host(WITHOUT_SHIM);
+    struct host host = start_host(WITH_SHIM);
+    host_become_user(&holder, HOSTS_USER);
+    host_become_user(&host, HOSTS_USER);
+    const int fd = host_serve(&holder, "0.0.0.0:9999");
+    host_leave_main(&holder);
+    const char *rest = refused(&host, host_tcp_socket(&host), "0.0.0.0:9999");
+    expect_words(rest, who(&holder));
+    expect_descriptor(rest, fd);
+}
+
 Test(held_by, a_listener_of_ipv6)
 {
     need_protocol(AF_INET6, 0);

@@ -384,6 +384,25 @@ struct host fork_host(struct host *host)
     return child;
 }
 
+static bool has_left_main(const struct host *host)
+{
+    char path[32];
+    char state = '?';
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)host->process.pid);
+    FILE *stat = fopen(path, "re");
+    const bool is_read = stat != NULL && fscanf(stat, "%*d (%*[^)]) %c", &state) == 1;
+    if (stat != NULL) {
+        fclose(stat);
+    }
+    return is_read && state == 'Z';
+}
+
+void host_leave_main(struct host *host)
+{
+    need_success(tell(host, (struct order){.kind = ORDER_LEAVE_MAIN}), "go on in another thread");
+    EVENTUALLY(has_left_main(host));
+}
+
 void host_catch(struct host *host, int signal_number)
 {
     number_of(tell(host, (struct order){.kind = ORDER_CATCH, .arguments = {signal_number}}),

@@ -107,6 +107,9 @@ void host_mount(struct host *host, const char *type, const char *folder, const c
 /* The host forks; the child obeys too. Once for a host. */
 struct host fork_host(struct host *host);
 
+/* The host goes on in another thread, and its first one ends: pthread_exit(3) in main(). */
+void host_leave_main(struct host *host);
+
 /* Makes a forked child end, and waits for that. */
 void end_forked_host(struct host *child);
 

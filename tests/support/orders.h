@@ -41,6 +41,7 @@ enum order_kind {
     ORDER_LIMIT_FILES,   /* the size above which no file may grow */
     ORDER_USE_UP_FDS,    /* opens descriptors until there is none left */
     ORDER_FORK,          /* the child is told by CHILD_CHANNEL */
+    ORDER_LEAVE_MAIN,    /* another thread goes on, and the first one ends */
     ORDER_CATCH,         /* signal: count it from now on */
     ORDER_CAUGHT,        /* how many signals were caught */
     ORDER_BLOCK,         /* signal */
