@@ -115,6 +115,8 @@ static void add_row(struct table *table, const struct finding *finding)
         table_cell(table, TONE_BAD, "may have lost its port; if not, next restart may fail");
     } else if (is_suspect(finding) && finding->verdict == VERDICT_CLEAN) {
         table_cell(table, TONE_WARNING, "restarts cleanly, if it is meant to be here");
+    } else if (finding->served_by != NULL && finding->verdict == VERDICT_CLEAN) {
+        table_cell(table, TONE_WARNING, "restarts cleanly (own dual stack)");
     } else if (is_clean_by_guard(finding)) {
         table_cell(table, TONE_GOOD, "restarts cleanly (guard)");
     } else if (finding->verdict == VERDICT_CLEAN && finding->reuse_address != 1) {
@@ -144,6 +146,21 @@ static void say_reasons(const struct survey *survey)
         if (reason != NULL && earlier == 0) {
             output_text(TONE_WARNING, "%zu not known: %s\n", same, reason);
         }
+    }
+}
+
+static void say_dual_stacks(const struct survey *survey)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < survey->count; i++) {
+        count += survey->findings[i].served_by != NULL;
+    }
+    if (count > 0) {
+        output_text(TONE_WARNING,
+                    "%zu own dual stack: the program's own socket of the other family has the port "
+                    "that it asked for; it must set IPV6_V6ONLY before [::] is bound to have both, "
+                    "and a restart does not help\n",
+                    count);
     }
 }
 
@@ -224,6 +241,7 @@ static void show_text(const struct survey *survey)
         output_text(TONE_PLAIN, "; stop those before the restart\n");
     }
     say_reasons(survey);
+    say_dual_stacks(survey);
     if (survey->verdicts[VERDICT_CLEAN] == survey->count &&
         count_suspects(survey, VERDICT_CLEAN) == 0) {
         output_text(TONE_GOOD, "all restart cleanly\n");
@@ -266,6 +284,7 @@ static void json_finding(struct json *json, const struct finding *finding)
     json_string(json, "reason", finding->reason);
     json_string(json, "heirs", finding->heirs);
     loss_json(finding->has_lost ? &finding->loss : NULL, json, "lost");
+    json_string(json, "served_by", finding->served_by);
     json_close(json);
 }
 
@@ -353,7 +372,7 @@ static void show_prometheus(const struct survey *survey)
     metrics_of_losses(&metrics, survey);
     metrics_family(&metrics, "libreuse_suspect_listeners",
                    "Listening TCP sockets that may have lost their port: "
-                   "on one that the kernel gives out, without libreuse.so.");
+                   "on one that the kernel gives out, and no libreuse.so knows.");
     metrics_sample(
         &metrics, NULL, 0,
         (int64_t)(count_suspects(survey, VERDICT_FAILS) + count_suspects(survey, VERDICT_CLEAN)));

@@ -6,6 +6,7 @@
 #include "terminal/output.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,8 @@ void losses_read(struct losses *losses, int pid)
             losses->is_read = true;
             memcpy(losses->version, ledger.version, sizeof losses->version - 1);
             memcpy(losses->settings, ledger.settings, sizeof losses->settings - 1);
+            losses->leaves_out = strstr(losses->settings, ", LIBREUSE_DRY_RUN=1") != NULL ||
+                                 strstr(losses->settings, "(LIBREUSE_PORTS)") != NULL;
             take_losses(losses, &ledger, &again);
         }
     }
@@ -155,6 +158,16 @@ const struct loss *losses_of(const struct losses *losses, uint64_t inode)
         }
     }
     return last;
+}
+
+bool loss_is_own_dual_stack(const struct loss *loss, const struct claim *claim,
+                            const struct claim *other, unsigned int port)
+{
+    struct claim asked = *claim;
+    claim_address(&asked, &loss->asked);
+    return loss->error == EADDRINUSE && port == address_port(&loss->asked) &&
+           IN6_IS_ADDR_V4MAPPED(&asked.ip) != IN6_IS_ADDR_V4MAPPED(&other->ip) &&
+           claim_overlap(&asked, other) != OVERLAP_NONE;
 }
 
 char *loss_error_name(const struct loss *loss)

@@ -199,20 +199,17 @@ static void read_auxiliary_vector(struct running *running)
     }
 }
 
-static void add_listener(struct running *running, int fd, uint64_t inode,
-                         const struct address *address, int armed, int reuse_port)
+static void add_listener(struct running *running, const struct address *address,
+                         struct listener listener)
 {
+    claim_address(&listener.claim, address);
+    listener.loss = losses_of(&running->losses, listener.inode);
+    listener.address = sockets_address_text(address);
+    listener.port = address_port(address);
+    listener.ephemeral = -1;
     running->listeners = output_reallocate(running->listeners, running->listeners_count + 1,
                                            sizeof running->listeners[0]);
-    running->listeners[running->listeners_count++] =
-        (struct listener){.fd = fd,
-                          .inode = inode,
-                          .loss = losses_of(&running->losses, inode),
-                          .address = sockets_address_text(address),
-                          .port = address_port(address),
-                          .armed = armed,
-                          .reuse_port = reuse_port,
-                          .ephemeral = -1};
+    running->listeners[running->listeners_count++] = listener;
 }
 
 static int option_of(int socket_fd, int option)
@@ -220,6 +217,14 @@ static int option_of(int socket_fd, int option)
     int value = -1;
     socklen_t length = sizeof value;
     return getsockopt(socket_fd, SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
+}
+
+static enum v6only v6only_of(int socket_fd)
+{
+    int on = 0;
+    socklen_t length = sizeof on;
+    getsockopt(socket_fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, &length); /* fails for IPv4 */
+    return on != 0 ? V6ONLY_YES : V6ONLY_NO;
 }
 
 static bool is_tcp_listener(int socket_fd)
@@ -249,7 +254,12 @@ static void take_from_list(struct running *running, struct fallback *fallback, i
         if (entry->facts.inode == inode && entry->facts.state == STATE_LISTEN) {
             struct address local;
             sockets_local(entry, &local);
-            add_listener(running, fd, inode, &local, -1, -1);
+            add_listener(running, &local,
+                         (struct listener){.fd = fd,
+                                           .inode = inode,
+                                           .claim = entry->facts.claim,
+                                           .armed = -1,
+                                           .reuse_port = -1});
         }
     }
 }
@@ -268,8 +278,12 @@ static void take_socket(struct running *running, struct remote *remote, struct f
     if (is_tcp_listener(copy)) {
         struct address address;
         address_of_socket(&address, copy);
-        add_listener(running, fd, inode, &address, option_of(copy, SO_REUSEADDR) != 0,
-                     option_of(copy, SO_REUSEPORT));
+        add_listener(running, &address,
+                     (struct listener){.fd = fd,
+                                       .inode = inode,
+                                       .claim.v6only = v6only_of(copy),
+                                       .armed = option_of(copy, SO_REUSEADDR) != 0,
+                                       .reuse_port = option_of(copy, SO_REUSEPORT)});
     }
     close(copy);
 }
@@ -322,6 +336,21 @@ static void find_ephemeral(struct running *running)
     }
 }
 
+/* What the process serves by its other family is not lost. */
+static void forget_dual_stacks(struct running *running)
+{
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        struct listener *listener = &running->listeners[i];
+        for (size_t j = 0; j < running->listeners_count && listener->loss != NULL; j++) {
+            const struct listener *other = &running->listeners[j];
+            if (loss_is_own_dual_stack(listener->loss, &listener->claim, &other->claim,
+                                       other->port)) {
+                listener->loss = NULL;
+            }
+        }
+    }
+}
+
 static bool is_guarded(int pid)
 {
     size_t count = 0;
@@ -346,6 +375,7 @@ bool running_examine(struct running *running, int pid)
     read_auxiliary_vector(running);
     read_descriptors(running);
     find_ephemeral(running);
+    forget_dual_stacks(running);
     running->is_guarded = is_guarded(pid);
     return true;
 }

@@ -21,6 +21,7 @@ struct listener {
     int reuse_port; /* SO_REUSEPORT, likewise */
     int ephemeral;  /* ephemeral_port(); -1, too, where it is of another network */
     uint64_t inode;
+    struct claim claim;
     const struct loss *loss; /* of `losses`: it is not where its program had asked to be; NULL */
 };
 

@@ -137,6 +137,36 @@ static void forget_closed(struct survey *survey)
     sockets_free(&now);
 }
 
+static bool has_user(const struct processes *processes, const struct entry *entry, int pid)
+{
+    size_t count;
+    const struct user *users = processes_users(processes, entry->facts.inode, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (users[i].pid == pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take_loss(struct finding *finding, const struct loss *loss, const struct survey *survey,
+                      const struct processes *processes)
+{
+    if (loss == NULL) {
+        return;
+    }
+    finding->loss = *loss;
+    for (size_t i = 0; i < survey->count && finding->served_by == NULL; i++) {
+        const struct entry *other = &survey->findings[i].entry;
+        if (loss_is_own_dual_stack(loss, &finding->entry.facts.claim, &other->facts.claim,
+                                   other->facts.port) &&
+            has_user(processes, other, finding->user.pid)) {
+            finding->served_by = sockets_local_text(other);
+        }
+    }
+    finding->has_lost = finding->served_by == NULL;
+}
+
 static void judge(struct survey *survey, const struct processes *processes)
 {
     struct remote remote = REMOTE_NONE;
@@ -168,9 +198,9 @@ static void judge(struct survey *survey, const struct processes *processes)
             finding.shim = last_shim;
             memcpy(finding.version, losses.version, sizeof finding.version);
             finding.is_guarded = last_is_guarded;
-            const struct loss *loss = losses_of(&losses, finding.entry.facts.inode);
-            finding.has_lost = loss != NULL;
-            finding.loss = loss != NULL ? *loss : finding.loss;
+            finding.shim_knows =
+                losses.is_read && (finding.reuse_address == 1 || losses.leaves_out);
+            take_loss(&finding, losses_of(&losses, finding.entry.facts.inode), survey, processes);
             finding.program = process_program(last_pid);
             finding.runs = process_runs(last_pid);
             finding.is_managers = process_is_service_manager(last_pid);
@@ -186,8 +216,7 @@ static void judge(struct survey *survey, const struct processes *processes)
 
 bool survey_may_have_lost(const struct finding *finding)
 {
-    const bool is_known = finding->shim == PRESENCE_YES && finding->reuse_address == 1;
-    return finding->ephemeral == 1 && !finding->has_lost && !is_known;
+    return finding->ephemeral == 1 && !finding->has_lost && !finding->shim_knows;
 }
 
 bool survey_make(struct survey *survey)
@@ -228,6 +257,7 @@ void survey_free(struct survey *survey)
         free(survey->findings[i].runs);
         free(survey->findings[i].reason);
         free(survey->findings[i].heirs);
+        free(survey->findings[i].served_by);
     }
     free(survey->findings);
     processes_free(&survey->processes);

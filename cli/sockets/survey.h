@@ -36,8 +36,10 @@ struct finding {
     int ephemeral;    /* 1, 0; -1: not known */
     bool is_managers; /* systemd has it, for a socket unit */
     bool is_guarded;  /* the first user's control group is under a guard */
+    bool shim_knows;  /* libreuse.so in it has seen its bind(), and tells what was lost */
     bool has_lost;    /* it is not where its program had asked to be... */
     struct loss loss; /* ...as libreuse.so in it knows */
+    char *served_by;  /* not lost: the listener of its other family that has that port; NULL */
     enum verdict verdict;
     char *reason; /* why it could not be read; NULL */
     char *heirs;  /* of VERDICT_INHERITED: who has it; NULL */
@@ -53,7 +55,8 @@ struct survey {
 
 /*
  * Whether it listens where the kernel puts a server that has lost its port, and nothing in it knows
- * whether it has: what libreuse.so has not armed may have gone past it (RTLD_DEEPBIND).
+ * whether it has: what libreuse.so has not armed, although its settings do not leave it out, has
+ * gone past it (RTLD_DEEPBIND).
  */
 bool survey_may_have_lost(const struct finding *finding);
 

@@ -6,13 +6,18 @@
 
 #include <stdlib.h>
 
+static bool has_lost(const struct finding *finding, unsigned int port)
+{
+    return finding->has_lost && address_port(&finding->loss.asked) == port;
+}
+
 /* The listeners of programs that had asked for this port, as libreuse.so in them knows. */
 size_t port_survey_count_lost(const struct survey *survey, unsigned int port)
 {
     size_t count = 0;
     for (size_t i = 0; i < survey->count; i++) {
         const struct finding *finding = &survey->findings[i];
-        count += finding->has_lost && address_port(&finding->loss.asked) == port;
+        count += has_lost(finding, port);
     }
     return count;
 }
@@ -33,7 +38,7 @@ static void say_lost(const struct survey *survey, unsigned int port, bool is_fre
 {
     for (size_t i = 0; i < survey->count; i++) {
         const struct finding *finding = &survey->findings[i];
-        if (!finding->has_lost || address_port(&finding->loss.asked) != port) {
+        if (!has_lost(finding, port)) {
             continue;
         }
         char *address = sockets_local_text(&finding->entry);
@@ -47,12 +52,45 @@ static void say_lost(const struct survey *survey, unsigned int port, bool is_fre
     }
 }
 
-static void json_lost(const struct survey *survey, unsigned int port, struct json *json)
+/* Those that have not lost it: they have it by their other family. */
+static bool is_served(const struct finding *finding, unsigned int port)
 {
-    json_open_array(json, "lost_by");
+    return finding->served_by != NULL && address_port(&finding->loss.asked) == port;
+}
+
+static size_t say_served(const struct survey *survey, unsigned int port)
+{
+    size_t count = 0;
     for (size_t i = 0; i < survey->count; i++) {
         const struct finding *finding = &survey->findings[i];
-        if (!finding->has_lost || address_port(&finding->loss.asked) != port) {
+        if (is_served(finding, port)) {
+            char *process = process_text(finding);
+            char *asked = sockets_address_text(&finding->loss.asked);
+            char *error = loss_error_name(&finding->loss);
+            output_text(TONE_WARNING,
+                        "%s serves port %u itself, on %s, and so its bind of %s failed "
+                        "(%s)",
+                        process, port, finding->served_by, asked, error);
+            output_text(TONE_PLAIN,
+                        ": it must set IPV6_V6ONLY before [::] is bound, or bind only one "
+                        "of the two; a restart does not help\n");
+            free(error);
+            free(asked);
+            free(process);
+            count++;
+        }
+    }
+    return count;
+}
+
+static void json_losses(const struct survey *survey, unsigned int port, struct json *json,
+                        const char *name,
+                        bool (*is_one)(const struct finding *finding, unsigned int port))
+{
+    json_open_array(json, name);
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *finding = &survey->findings[i];
+        if (!is_one(finding, port)) {
             continue;
         }
         json_open_object(json, NULL);
@@ -61,6 +99,7 @@ static void json_lost(const struct survey *survey, unsigned int port, struct jso
         json_string(json, "runs", finding->runs);
         sockets_json_local(json, "listens_on", &finding->entry);
         loss_json(&finding->loss, json, "lost");
+        json_string(json, "served_by", finding->served_by);
         json_close(json);
     }
     json_close(json);
@@ -195,7 +234,7 @@ static void json_candidates(const struct survey *survey, unsigned int port, stru
 void port_survey_show_lost(const struct survey *survey, unsigned int port, bool is_free)
 {
     say_lost(survey, port, is_free);
-    if (port_survey_count_lost(survey, port) == 0) {
+    if (say_served(survey, port) + port_survey_count_lost(survey, port) == 0) {
         say_candidates(survey, port, is_free);
     }
 }
@@ -208,7 +247,8 @@ void port_survey_show_holders(const struct survey *survey, unsigned int port)
 
 void port_survey_json(const struct survey *survey, unsigned int port, struct json *json)
 {
-    json_lost(survey, port, json);
+    json_losses(survey, port, json, "lost_by", has_lost);
+    json_losses(survey, port, json, "served_by_itself", is_served);
     json_candidates(survey, port, json);
     json_guarded(survey, port, json);
     json_units(survey, port, json);

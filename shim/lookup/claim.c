@@ -10,6 +10,18 @@ struct in6_addr claim_mapped(uint32_t ip)
     return mapped;
 }
 
+void claim_address(struct claim *claim, const struct address *asked)
+{
+    if (asked->as.any.sa_family == AF_INET) {
+        claim->ip = claim_mapped(asked->as.in.sin_addr.s_addr);
+        return;
+    }
+    claim->ip = asked->as.in6.sin6_addr;
+    if (IN6_IS_ADDR_LINKLOCAL(&claim->ip) && asked->length >= sizeof asked->as.in6) {
+        claim->device = asked->as.in6.sin6_scope_id;
+    }
+}
+
 static bool is_any_ipv4(const struct in6_addr *mapped)
 {
     return mapped->s6_addr32[3] == 0;

@@ -8,6 +8,8 @@
 #ifndef LIBREUSE_CLAIM_H
 #define LIBREUSE_CLAIM_H
 
+#include "guest/address.h"
+
 #include <netinet/in.h>
 #include <stdint.h>
 
@@ -24,6 +26,9 @@ struct claim {
 
 /* The mapped address for an IPv4 address, which is in network byte order. */
 struct in6_addr claim_mapped(uint32_t ip);
+
+/* Makes it the claim of this address, AF_INET or AF_INET6, as far as that tells. */
+void claim_address(struct claim *claim, const struct address *asked);
 
 enum overlap { OVERLAP_NONE, OVERLAP_UNSURE, OVERLAP_CERTAIN };
 

@@ -82,18 +82,6 @@ static bool is_of_other_network(int fd)
     return own_network != 0 && network != own_network;
 }
 
-static void claim_address(struct claim *claim, const struct address *asked)
-{
-    if (asked->as.any.sa_family == AF_INET) {
-        claim->ip = claim_mapped(asked->as.in.sin_addr.s_addr);
-        return;
-    }
-    claim->ip = asked->as.in6.sin6_addr;
-    if (IN6_IS_ADDR_LINKLOCAL(&claim->ip) && asked->length >= sizeof asked->as.in6) {
-        claim->device = asked->as.in6.sin6_scope_id;
-    }
-}
-
 /* Of AF_UNIX, and neither empty nor for the kernel to choose. */
 static bool is_name(const struct address *asked)
 {

@@ -86,6 +86,27 @@ Test(command_audit, a_shimmed_listener_that_is_left_out_is_not_fine)
     EXPECT_LINE(&audit, " off ", " yes ", "next restart may fail");
 }
 
+/* Its port 0 was meant: the library is there, and no bind has failed. */
+static void check_port_0_is_no_loss(const char *setting)
+{
+    struct host host = start_host_as(WITH_SHIM, (struct program){.settings = {setting}});
+    const int fd = host_tcp_socket(&host);
+    EXPECT_SUCCESS(host_bind(&host, fd, "127.0.0.1:0"));
+    EXPECT_SUCCESS(host_listen(&host, fd));
+    struct process audit = LIBREUSE(1, "audit");
+    EXPECT_LINE(&audit, " (ephemeral) ", " off ", " yes ", "next restart may fail for up to 60 s");
+    expect_not_said(&audit, "may have lost");
+    struct process why = LIBREUSE(0, "why", "9999");
+    expect_not_said(&why, "obedient_host");
+    end_host(&host);
+}
+
+Test(command_audit, a_port_that_was_meant_is_not_suspect_where_the_library_knows)
+{
+    check_port_0_is_no_loss("LIBREUSE_DRY_RUN=1");
+    check_port_0_is_no_loss("LIBREUSE_PORTS=80");
+}
+
 /* PIDFD_THREAD of pidfd_open(2). */
 static bool knows_thread_descriptors(void)
 {
@@ -206,6 +227,60 @@ Test(command_audit, a_server_that_took_another_port_than_the_one_it_asked_for_is
     struct process audit = LIBREUSE(1, "audit");
     EXPECT_LINE(&audit, "127.0.0.1:1001 ", text_of(moved.process.pid), "lost port 9999 at ",
                 " (EADDRINUSE)");
+}
+
+/* The program serves the port itself, by its other family: at each start it is the same. */
+static void check_own_dual_stack(const char *served, int family, const char *asked)
+{
+    char line[64];
+    struct host host = start_host(WITH_SHIM);
+    host_serve(&host, served);
+    const int fd = host_socket(&host, family, SOCK_STREAM, 0);
+    EXPECT_ERROR(host_bind(&host, fd, asked), EADDRINUSE);
+    EXPECT_SUCCESS(host_listen(&host, fd));
+    struct process audit = LIBREUSE(0, "audit");
+    snprintf(line, sizeof line, ":%u (ephemeral) ", host_port(&host, fd));
+    EXPECT_LINE(&audit, line, text_of(host.process.pid), "restarts cleanly (own dual stack)");
+    EXPECT_LINE(&audit, "1 own dual stack: ", "IPV6_V6ONLY", "a restart does not help");
+    expect_not_said(&audit, "lost port");
+    struct process json = LIBREUSE(0, "audit", "--json");
+    expect_said(&json, "\"lost\": null");
+    snprintf(line, sizeof line, "\"served_by\": \"%s\"", served);
+    expect_said(&json, line);
+    struct process metrics = LIBREUSE(0, "audit", "--prometheus");
+    expect_not_said(&metrics, "libreuse_lost_port_timestamp_seconds{");
+    struct process why = LIBREUSE(1, "why", "9999");
+    EXPECT_LINE(&why, "] serves port 9999 itself, on ", served, asked, " (EADDRINUSE)",
+                "IPV6_V6ONLY", "a restart does not help");
+    expect_not_said(&why, "restart it");
+    json = LIBREUSE(1, "why", "--json", "9999");
+    expect_said(&json, "\"lost_by\": []");
+    expect_said(&json, line);
+    struct process check = LIBREUSE(0, "check", text_of(host.process.pid));
+    expect_said(&check, "restarts cleanly");
+    end_host(&host);
+}
+
+Test(command_audit, a_program_that_serves_the_port_by_its_other_family_has_not_lost_it)
+{
+    need_protocol(AF_INET6, 0);
+    check_own_dual_stack("0.0.0.0:9999", AF_INET6, "[::]:9999");
+    check_own_dual_stack("[::]:9999", AF_INET, "0.0.0.0:9999");
+}
+
+/* What it has of the other family is not in the way of this socket: somebody else is. */
+Test(command_audit, a_program_that_serves_another_family_may_have_lost_the_port_all_the_same)
+{
+    need_protocol(AF_INET6, 0);
+    struct host holder = start_host(WITHOUT_SHIM);
+    struct host host = start_host(WITH_SHIM);
+    host_serve(&host, "127.0.0.1:9999");
+    host_serve(&holder, "[::1]:9999");
+    const int fd = host_socket(&host, AF_INET6, SOCK_STREAM, 0);
+    EXPECT_ERROR(host_bind(&host, fd, "[::1]:9999"), EADDRINUSE);
+    EXPECT_SUCCESS(host_listen(&host, fd));
+    struct process audit = LIBREUSE(1, "audit");
+    EXPECT_LINE(&audit, text_of(host.process.pid), "lost port 9999 at ");
 }
 
 Test(command_audit, ephemeral_ports_are_those_that_the_network_gives_out)
