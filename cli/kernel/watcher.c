@@ -264,7 +264,8 @@ static void take_record(void *context, const void *bytes, size_t length)
 {
     const struct taking *taking = context;
     const struct watch_record *record = bytes;
-    if (length >= sizeof *record && (int)record->process != taking->self) {
+    if (length >= sizeof *record && (int)record->process != taking->self &&
+        strncmp(record->program, WATCH_TRIAL, sizeof record->program) != 0) {
         taking->take(taking->context, record);
     }
 }

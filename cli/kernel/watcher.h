@@ -12,6 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The name (comm) under which "libreuse why" and others try a bind() that may fail. */
+#define WATCH_TRIAL "libreuse-trial"
+
 struct watcher {
     int maps[WATCH_MAPS];
     int programs[WATCH_PROGRAMS];
@@ -30,7 +33,7 @@ bool watcher_open(struct watcher *watcher, char **why);
 /* Readable (poll(2)) while there are records. */
 int watcher_fd(const struct watcher *watcher);
 
-/* Gives records to `take` as ring_take() does, without those of this process. */
+/* Gives records to `take` as ring_take() does, without those of this process and of trials. */
 size_t watcher_take(struct watcher *watcher, size_t most,
                     void (*take)(void *context, const struct watch_record *record), void *context);
 

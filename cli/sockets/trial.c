@@ -2,6 +2,7 @@
 
 #include "explain/event.h"
 #include "explain/explain.h"
+#include "kernel/watcher.h"
 #include "processes.h"
 #include "socket_list.h"
 #include "terminal/exit_status.h"
@@ -11,6 +12,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -21,9 +23,15 @@ static int new_socket(const struct trial_target *target, const struct address *a
     return socket(address->as.any.sa_family, type | SOCK_CLOEXEC, target->protocol);
 }
 
+/* Under a name that "libreuse watch" knows: it shows what programs lose, not what is tried here. */
 static int bind_error(int fd, const struct address *address)
 {
-    return bind(fd, &address->as.any, address->length) == 0 ? 0 : errno;
+    char name[PROGRAM_SIZE] = "";
+    prctl(PR_GET_NAME, name);
+    prctl(PR_SET_NAME, WATCH_TRIAL);
+    const int error = bind(fd, &address->as.any, address->length) == 0 ? 0 : errno;
+    prctl(PR_SET_NAME, name);
+    return error;
 }
 
 /* The errno of bind() on a socket with SO_REUSEADDR. */

@@ -268,6 +268,16 @@ Test(command_watch, has_everything_with_all)
     EXPECT_SEEN(&watch, server.process.pid, "/nowhere/socket: ENOENT");
 }
 
+/* It binds to find out, and nobody has lost anything by that. */
+Test(command_watch, leaves_out_what_libreuse_tries)
+{
+    struct process watch = watching();
+    struct host holder = start_host(WITHOUT_SHIM);
+    host_serve(&holder, ADDRESS);
+    struct process why = LIBREUSE(1, "why", "9999");
+    expect_not_seen(&watch, why.pid, "9999");
+}
+
 /* As in a crash loop: systemd removes the control group before anybody can look at it. */
 Test(command_watch, names_the_unit_although_its_control_group_is_gone)
 {
