@@ -193,6 +193,23 @@ static void write_no_such_address(struct line *line, const struct event *event,
     line_text(line, ".ip_nonlocal_bind=1");
 }
 
+static void write_tentative(struct line *line, const struct asker *asker)
+{
+    line_text(line, "the address is still tentative: duplicate address detection ");
+    if (asker->has_carrier == FACT_NO) {
+        line_text(line, "waits for a carrier on ");
+        line_escaped(line, asker->asked_device, strlen(asker->asked_device));
+        line_text(line, ", which has none (see: ip link); to bind all the same: "
+                        "net.ipv6.ip_nonlocal_bind=1");
+        return;
+    }
+    line_text(line, "takes a second or two");
+    if (asker->has_carrier == FACT_UNKNOWN) {
+        line_text(line, ", and does not end on a link without carrier (see: ip link)");
+    }
+    line_text(line, "; start the program after network-online.target");
+}
+
 static void explain_eaddrnotavail(struct line *line, const struct event *event,
                                   const struct asker *asker)
 {
@@ -201,9 +218,7 @@ static void explain_eaddrnotavail(struct line *line, const struct event *event,
         line_text(line, "another host on the link has this address (duplicate address detection "
                         "has failed)");
     } else if ((asker->asked.flags & IN6_TENTATIVE) != 0) {
-        line_text(line, "the address is still tentative: duplicate address detection takes a "
-                        "second or two, and does not end on a link without carrier (see: ip "
-                        "address); start the program after network-online.target");
+        write_tentative(line, asker);
     } else if (asker->asked.index != 0) {
         write_other_device(line, asker);
     } else if (family == AF_INET || family == AF_INET6) {

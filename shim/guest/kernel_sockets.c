@@ -100,6 +100,19 @@ bool kernel_device_name(unsigned int index, char name[KERNEL_DEVICE_SIZE])
     return known;
 }
 
+unsigned int kernel_device_flags(const char name[KERNEL_DEVICE_SIZE])
+{
+    const int fd = kernel_socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (fd < 0) {
+        return 0;
+    }
+    struct ifreq request = {0};
+    memcpy(request.ifr_name, name, KERNEL_DEVICE_SIZE);
+    const bool known = SYSTEM_CALL(SYS_ioctl, fd, SIOCGIFFLAGS, &request) == 0;
+    kernel_close(fd);
+    return known ? (unsigned short)request.ifr_flags : 0;
+}
+
 bool kernel_drop(int fd)
 {
     struct msghdr nothing = {0};

@@ -45,6 +45,9 @@ long kernel_peek(int fd, void *buffer, size_t size, size_t skip, size_t end);
 enum { KERNEL_DEVICE_SIZE = 16 }; /* IFNAMSIZ */
 bool kernel_device_name(unsigned int index, char name[KERNEL_DEVICE_SIZE]);
 
+/* IFF_UP, IFF_RUNNING and others of netdevice(7), of a device there; 0 where they are not told. */
+unsigned int kernel_device_flags(const char name[KERNEL_DEVICE_SIZE]);
+
 /* Removes the datagram that a socket has next. False where there is none. */
 bool kernel_drop(int fd);
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <net/if.h>
 #include <string.h>
 
 static void write_path(char path[32], int pid, const char *name)
@@ -150,6 +151,16 @@ static struct in6_listed find_in6(const struct in6_addr *ip, unsigned int scope)
     return listed;
 }
 
+/* IFF_RUNNING is what duplicate address detection goes by: addrconf_link_ready() of the kernel. */
+static enum fact has_carrier(const char device[DEVICE_SIZE])
+{
+    const unsigned int flags = kernel_device_flags(device);
+    if ((flags & IFF_UP) == 0) {
+        return FACT_UNKNOWN;
+    }
+    return (flags & IFF_RUNNING) != 0 ? FACT_YES : FACT_NO;
+}
+
 static enum fact may_bind_low_ports(int pid)
 {
     uint32_t effective;
@@ -170,6 +181,9 @@ void asker_find_in_network(struct asker *asker, const struct address *asked, int
         asker->asked =
             find_in6(&asked->as.in6.sin6_addr, has_scope ? asked->as.in6.sin6_scope_id : 0);
         listed_device(asker->asked_device, asker->asked.index);
+        if ((asker->asked.flags & IN6_TENTATIVE) != 0) {
+            asker->has_carrier = has_carrier(asker->asked_device);
+        }
     }
 }
 

@@ -34,6 +34,7 @@ struct asker {
     unsigned int first_free_port;
     struct in6_listed asked; /* the address that it asked for, if the host has that */
     char asked_device[DEVICE_SIZE];
+    enum fact has_carrier;  /* that device, where the address is tentative */
     enum fact is_filtered;  /* a seccomp filter sees the process's system calls */
     char label[LABEL_SIZE]; /* of SELinux, or AppArmor's profile; "": unconfined, or not told */
 };

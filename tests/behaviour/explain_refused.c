@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -166,6 +167,16 @@ Test(eaddrnotavail, of_an_ipv6_address_of_another_host)
     expect_no_words(rest, "tentative");
 }
 
+static bool is_running(const char *device)
+{
+    struct ifreq request = {0};
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", device);
+    const bool is_known = fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0;
+    close(fd);
+    return is_known && (request.ifr_flags & IFF_RUNNING) != 0;
+}
+
 /* Without a carrier nobody can be asked whether the address is free. */
 Test(eaddrnotavail, of_an_address_that_is_tentative)
 {
@@ -174,11 +185,27 @@ Test(eaddrnotavail, of_an_address_that_is_tentative)
     set_interface("lan0", true);
     add_ipv6_address("lan0", "2001:db8::1");
     add_ipv6_address("lo", "2001:db8::3");
+    EVENTUALLY(!is_running("lan0")); /* which the kernel finds out within a second */
     const char *rest = refused(tcp_socket(AF_INET6), "[2001:db8::1]:9999", EADDRNOTAVAIL);
-    expect_words(rest, "tentative");
-    expect_words(rest, "duplicate address detection");
+    expect_words(rest, "tentative: duplicate address detection waits for a carrier on lan0");
+    expect_no_words(rest, "network-online.target");
     rest = refused(tcp_socket(AF_INET6), "[2001:db8::2]:9999", EADDRNOTAVAIL);
     expect_no_words(rest, "tentative");
+}
+
+Test(eaddrnotavail, of_an_address_that_will_be_there_soon)
+{
+    need_protocol(AF_INET6, 0);
+    add_ethernet("lan0");
+    set_network("ipv6/conf/lan0/dad_transmits", "60"); /* soon is in a minute */
+    set_interface("lan0", true);
+    set_interface("veth0", true);
+    add_ipv6_address("lan0", "2001:db8::1");
+    const int fd = tcp_socket(AF_INET6);
+    EVENTUALLY(is_running("lan0"));
+    const char *rest = refused(fd, "[2001:db8::1]:9999", EADDRNOTAVAIL);
+    expect_words(rest, "tentative: duplicate address detection takes a second or two");
+    expect_words(rest, "network-online.target");
 }
 
 /* An address of the host alone counts on its own device only. */

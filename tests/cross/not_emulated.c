@@ -67,6 +67,7 @@ static const struct entry everywhere[] = {
     {"command_guard", "tells_in_json_what_it_has_done", NO_BPF},
     {"command_json", NULL, IS_QEMU},
     {"command_guard", "names_time_wait_sockets_that_cannot_be_armed", NO_BPF},
+    {"eaddrnotavail", "of_an_address_that_will_be_there_soon", NO_VETH},
     {"eaddrnotavail", "of_an_address_on_another_device", NO_DEVICE},
     {"held_by", "the_server_of_a_link_local_address", NO_NETLINK},
     {"command_status", "a_server_that_has_lost_its_port_is_found", IS_QEMU},
