@@ -15,13 +15,13 @@
 
 #define MAX_SAID            8192
 #define REPORT              "libreuse:"
-#define MAX_ARGUMENTS       8
+#define MAX_VARIABLES       8
 #define EXIT_CANNOT_EXECUTE 127 /* as in a shell */
 #define EXIT_SIGNAL         128 /* likewise */
 
-struct program server1 = {.name = "server1", .path = "./server1", .said = -1};
-struct program server2 = {.name = "server2", .path = "./server2", .said = -1};
-struct program command = {.name = "libreuse", .path = "./libreuse", .said = -1};
+struct program server1 = {.name = "server1", .said = -1};
+struct program server2 = {.name = "server2", .said = -1};
+struct program command = {.name = "libreuse", .said = -1};
 
 /* Relative paths from here on: LD_PRELOAD could not carry a folder with blanks or colons. */
 void enter_own_folder(void)
@@ -42,32 +42,28 @@ void enter_own_folder(void)
  * the connection would then leave TIME_WAIT at both ends, where each keeps the port that is needed
  * to remove the other.
  */
-_Noreturn static void become(const struct program *program, char *const environment[],
-                             const char *const arguments[])
+_Noreturn static void become(const struct program *program, const char *const words[])
 {
-    char *words[1 + MAX_ARGUMENTS + 1] = {(char *)program->path};
+    char *environment[MAX_VARIABLES + 1] = {NULL};
 
-    for (size_t i = 0; i < MAX_ARGUMENTS && arguments != NULL && arguments[i] != NULL; i++)
-        words[1 + i] = (char *)arguments[i];
+    for (size_t i = 0; i < MAX_VARIABLES && strchr(words[0], '=') != NULL; i++)
+        environment[i] = (char *)*words++;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setpgid(0, 0);
     dup2(program->said, STDOUT_FILENO);
     dup2(program->said, STDERR_FILENO);
-    execve(program->path, words, environment);
-    dprintf(STDERR_FILENO, "demo: cannot run %s: %s\n", program->path, strerror(errno));
+    execve(words[0], (char *const *)words, environment);
+    dprintf(STDERR_FILENO, "demo: cannot run %s: %s\n", words[0], strerror(errno));
     _exit(EXIT_CANNOT_EXECUTE);
 }
 
-void launch(struct program *program, char *const environment[], const char *const arguments[])
+void launch(struct program *program, const char *const words[])
 {
     pid_t pid;
 
-    printf(INDENT "$ ");
-    for (size_t i = 0; environment[i] != NULL; i++)
-        printf("%s ", environment[i]);
-    printf("%s", program->path);
-    for (size_t i = 0; arguments != NULL && arguments[i] != NULL; i++)
-        printf(" %s", arguments[i]);
+    printf(INDENT "$");
+    for (size_t i = 0; words[i] != NULL; i++)
+        printf(" %s", words[i]);
     putchar('\n');
     close(program->said);
     program->shown = 0;
@@ -76,7 +72,7 @@ void launch(struct program *program, char *const environment[], const char *cons
         err(EXIT_FAILURE, "cannot make a file in memory");
     pid = fork();
     if (pid == 0)
-        become(program, environment, arguments);
+        become(program, words);
     if (pid < 0)
         err(EXIT_FAILURE, "cannot start %s", program->name);
     program->pid = pid;

@@ -14,7 +14,6 @@ enum { SERVER1_PORT = 9999, SERVER2_PORT = 8888 };
 
 struct program {
     const char *name;
-    const char *path;
     pid_t pid;    /* 0 while it does not run */
     int status;   /* of the last run, as a shell shows it: for a signal, its number and 128 added */
     int said;     /* a file in memory with all that it said; -1 before the first run */
@@ -27,10 +26,10 @@ extern struct program server1, server2, command;
 void enter_own_folder(void);
 
 /*
- * Starts it, with an environment that has nothing of the viewer's, which could change the story.
- * The arguments, NULL for none, end with NULL.
+ * Starts it by what is typed in a shell: variables, the program, its arguments, NULL. It gets no
+ * other variable, because one of the viewer's could change the story.
  */
-void launch(struct program *program, char *const environment[], const char *const arguments[]);
+void launch(struct program *program, const char *const words[]);
 
 /* These wait. False: it has not come true in time, or cannot any more. */
 bool comes_up(struct program *program);

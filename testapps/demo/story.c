@@ -34,8 +34,10 @@
 #define EXPECT_SOCKETS(...) expect_sockets((const char *const[]){__VA_ARGS__, NULL})
 #define EXPECT_NO_SOCKET()  EXPECT_SOCKETS(NULL)
 
-static char *const as_it_is[] = {NULL};
-static char *const with_libreuse[] = {"LD_PRELOAD=./libreuse.so", NULL};
+static const char *const as_it_is[] = {"./server1", NULL};
+static const char *const preloaded[] = {"LD_PRELOAD=./libreuse.so", "./server1", NULL};
+static const char *const by_the_command[] = {"./libreuse", "run", "./server1", NULL};
+static const char *const client[] = {"./server2", NULL};
 
 static int number;
 static const char *title;
@@ -97,9 +99,9 @@ static void expect_sockets(const char *const expected[])
     }
 }
 
-static void start(struct program *program, char *const environment[])
+static void start(struct program *program, const char *const words[])
 {
-    launch(program, environment, NULL);
+    launch(program, words);
     expect(comes_up(program), "a program that says that it listens, and runs on");
     show_said();
 }
@@ -111,9 +113,9 @@ static void end(struct program *program)
 }
 
 /* A call of the libreuse command, which ends by itself with one of two exit statuses. */
-static void call(const char *const arguments[], int status, int other)
+static void call(const char *const words[], int status, int other)
 {
-    launch(&command, as_it_is, arguments);
+    launch(&command, words);
     expect(comes_to_an_end(&command) && (command.status == status || command.status == other),
            "a libreuse command that does what it says");
     show_said();
@@ -121,7 +123,7 @@ static void call(const char *const arguments[], int status, int other)
 
 static void connect_and_serve(void)
 {
-    start(&server2, as_it_is);
+    start(&server2, client);
     expect(has_said(&server2, "hello from server1"), "server2 receives server1's greeting");
 }
 
@@ -157,7 +159,7 @@ static unsigned lose_the_port(void)
     port = find_socket(TCP_LISTEN)->local_port;
     expect(port != SERVER1_PORT, "server1 listens on another port than 9999");
     expect(bind_error(SERVER1_PORT) == EADDRINUSE, "bind() of port 9999 fails with EADDRINUSE");
-    launch(&server2, as_it_is, NULL);
+    launch(&server2, client);
     expect(comes_to_an_end(&server2) && has_said(&server2, strerror(ECONNREFUSED)),
            "server2 is refused, says so, and ends");
     show_said();
@@ -174,7 +176,7 @@ static void hear_of_it(void)
     begin_act("ACT TWO: the same start with libreuse is not silent");
 
     begin_step("server1 is started with libreuse");
-    start(&server1, with_libreuse);
+    start(&server1, preloaded);
     EXPECT_SOCKETS(MISPLACED_1, LEFTOVER_1);
     expect(has_said(&server1, "bind-failed: 0.0.0.0:9999: EADDRINUSE") &&
                has_said(&server1, "swallowed: bind to 0.0.0.0:9999 had failed"),
@@ -182,8 +184,8 @@ static void hear_of_it(void)
     tell("These connections were made without libreuse, so it cannot pass them. It says so.");
 
     begin_step("A person asks, and takes the way out");
-    call((const char *const[]){"why", "9999", NULL}, 1, 1);
-    call((const char *const[]){"free", "--yes", "9999", NULL}, 0, 3);
+    call((const char *const[]){"./libreuse", "why", "9999", NULL}, 1, 1);
+    call((const char *const[]){"./libreuse", "free", "--yes", "9999", NULL}, 0, 3);
     end(&server1);
     if (command.status != 0) {
         tell("Not permitted here, or a kernel before 6.0: the demo itself removes the socket.");
@@ -197,7 +199,7 @@ static void keep_the_port(void)
     begin_act("ACT THREE: restarts with libreuse");
 
     begin_step("server1 is started with libreuse, and server2 connects to it");
-    start(&server1, with_libreuse);
+    start(&server1, by_the_command);
     connect_and_serve();
     EXPECT_SOCKETS(LISTENER_1, LISTENER_2, CONNECTED_1, CONNECTED_2);
 
@@ -205,7 +207,7 @@ static void keep_the_port(void)
     end_both();
 
     begin_step("server1 is started again, with libreuse");
-    start(&server1, with_libreuse);
+    start(&server1, by_the_command);
     EXPECT_SOCKETS(LISTENER_1, LEFTOVER_1);
     expect(has_said(&server1, "rescued: 0.0.0.0:9999"),
            "libreuse reports on server1's stderr: rescued: 0.0.0.0:9999");
@@ -221,6 +223,17 @@ static void leave_nothing_behind(void)
     end(&server2);
     remove_time_waits();
     EXPECT_NO_SOCKET();
+}
+
+/* The commands that it shows can be typed as they are, but only there. */
+static void say_where(void)
+{
+    char *folder = get_current_dir_name();
+
+    if (folder == NULL)
+        err(EXIT_FAILURE, "cannot read the name of the working folder");
+    printf("The commands behind a $ are typed in %s.\n", folder);
+    free(folder);
 }
 
 static const char usage[] =
@@ -284,6 +297,7 @@ int main(int argc, char **argv)
     if (verbose)
         printf("Every table is what the kernel shows at that moment, in /proc/net/tcp.\n");
     find_a_place(want_namespace);
+    say_where();
 
     /* Whatever happens; the last of these is called first. */
     atexit(remove_time_waits);
@@ -292,7 +306,9 @@ int main(int argc, char **argv)
     hear_of_it();
     keep_the_port();
     leave_nothing_behind();
-    printf("\n%sAs told: server1 came back on port %u without libreuse, on 9999 with it.%s\n",
+    printf("\n%sAs told: server1 came back on port %u without libreuse, on 9999 with it.%s\n"
+           "Next: install it (README.md). Then, for a server of yours: libreuse run ./server;\n"
+           "for a systemd service: libreuse enable UNIT; to undo that: libreuse disable UNIT.\n",
            paint(stdout, GREEN), port, paint(stdout, PLAIN));
     if (fflush(stdout) != 0 || ferror(stdout))
         errx(EXIT_FAILURE, "cannot write to stdout");

@@ -174,8 +174,10 @@ Test(demo, tells_its_story_to_the_end)
         "bind-failed: 0.0.0.0:9999: EADDRINUSE: ",
         "swallowed: bind to 0.0.0.0:9999 had failed with EADDRINUSE; ",
         "libreuse why 9999",
+        "$ ./libreuse run ./server1",
         "rescued: 0.0.0.0:9999",
         "As told: ",
+        "libreuse enable UNIT",
     };
     for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
         cr_assert(has_said(&demo, told[i]), "no \"%s\"; the demo said:\n%s", told[i],
