@@ -127,12 +127,12 @@ enum fate { FATE_ALLOWED, FATE_REFUSED, FATE_KILLED };
  * close() is refused.
  */
 static const char *const calls[] = {
-    "getsockopt",      "setsockopt",    "getsockname", "socket", "sendto",     "recvmsg",
-    "connect",         "openat",        "read",        "write",  "close",      "fstat",
-    "newfstatat",      "statx",         "fstatfs",     "fcntl",  "getdents64", "readlinkat",
-    "rt_sigprocmask",  "rt_sigpending", "ppoll",       "prctl",  "capget",     "uname",
-    "getpid",          "getuid",        "geteuid",     "getgid", "getegid",    "clock_gettime",
-    "rt_sigtimedwait", "exit_group",
+    "getsockopt",      "setsockopt",    "getsockname", "socket",     "sendto",     "recvmsg",
+    "connect",         "openat",        "read",        "write",      "close",      "fstat",
+    "newfstatat",      "statx",         "fstatfs",     "fcntl",      "getdents64", "readlinkat",
+    "rt_sigprocmask",  "rt_sigpending", "ppoll",       "prctl",      "capget",     "uname",
+    "getpid",          "getuid",        "geteuid",     "getgid",     "getegid",    "clock_gettime",
+    "rt_sigtimedwait", "ioctl",         "lseek",       "exit_group",
 };
 
 /* The action of a word "call:errno" or of SystemCallErrorNumber=. */

@@ -25,6 +25,8 @@ static struct place {
     atomic_int fd;                       /* by which the socket was known last */
     struct failure failure;
 } places[FAILURES];
+static_assert((FAILURES & (FAILURES - 1)) == 0,
+              "else the round over the victims is uneven at its end");
 
 /*
  * Most failed sockets are closed, which nobody tells. After so many questions about other sockets
