@@ -3,6 +3,7 @@
 #include "guest/kernel.h"
 #include "guest/kernel_sockets.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/socket.h>
