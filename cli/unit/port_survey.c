@@ -187,11 +187,13 @@ static bool is_candidate(const struct finding *finding, unsigned int port)
 static void say_candidates(const struct survey *survey, unsigned int port, bool is_free)
 {
     size_t count = 0;
+    bool all_have_shim = true;
     for (size_t i = 0; i < survey->count; i++) {
         const struct finding *finding = &survey->findings[i];
         if (!is_candidate(finding, port)) {
             continue;
         }
+        all_have_shim = all_have_shim && finding->shim == PRESENCE_YES;
         if (count++ < CANDIDATES) {
             char *address = sockets_local_text(&finding->entry);
             char *process = process_text(finding);
@@ -209,8 +211,9 @@ static void say_candidates(const struct survey *survey, unsigned int port, bool 
         output_text(TONE_WARNING, " and %zu more", count - CANDIDATES);
     }
     if (count > 0) {
-        output_text(TONE_PLAIN, "; if %u was theirs: restart them%s\n", port,
-                    is_free ? "" : " when it is free");
+        output_text(TONE_PLAIN, "; if %u was theirs: restart them%s%s%s\n", port,
+                    all_have_shim ? "" : " by libreuse run", is_free ? "" : " when it is free",
+                    all_have_shim ? "" : ", or it happens again");
     }
 }
 

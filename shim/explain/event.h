@@ -70,7 +70,7 @@ struct event {
     const char *instead;               /* log-failed: where reports go */
     unsigned int tries;                /* recovered, moved: failed tries before */
     uint64_t milliseconds; /* recovered: since the first of them; waiting: for how long */
-    bool is_trial;         /* rescued: nobody but a command that only tries has made the call */
+    bool is_trial;         /* nobody but a command that only tries has made the call */
     unsigned int left_out; /* reports that the limit has kept back before this one */
     bool ends_burst;       /* the limit keeps back more of them from now on */
 };

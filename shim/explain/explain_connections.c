@@ -159,14 +159,28 @@ static void write_ways_in(struct line *line, const struct event *event)
     }
 }
 
-/* The first start after deployment, and the three ways out. */
-static void write_ways_out(struct line *line, const struct event *event)
+/*
+ * What is typed by a person who has asked with the command: the server may be one without
+ * libreuse.so, which would not look at LIBREUSE_WAIT and would be back here after its next restart.
+ */
+static void write_ways_of_trial(struct line *line, const struct event *event, unsigned int seconds)
 {
-    const struct holders *holders = event->holders;
-    const unsigned int port = address_port(event->address);
-    const bool all_time_wait = holders->total == holders->count[STATE_TIME_WAIT];
-    const unsigned int seconds = all_time_wait ? WAIT_FOR_TIME_WAIT : WAIT_FOR_REMAINS;
-    const bool is_preloaded = event->subject == NULL || event->subject->reach == REACH_IS_THERE;
+    const bool can_free = kernel_is_at_least(6, 0);
+    line_text(line, "; run: ");
+    if (can_free) {
+        line_text(line, "libreuse free ");
+        line_number(line, address_port(event->address));
+        line_text(line, origin_of(event) >= ORIGIN_LIKELY ? "" : ", then start it by libreuse run");
+        line_text(line, " (or: ");
+    }
+    line_text(line, "libreuse run --wait=");
+    line_number(line, seconds);
+    line_text(line, can_free ? " PROGRAM)" : " PROGRAM");
+}
+
+static void write_ways_of_host(struct line *line, const struct event *event, unsigned int seconds,
+                               bool is_preloaded)
+{
     const bool wait_longer = is_preloaded && config_wait() < seconds;
     if (wait_longer) {
         line_text(line, "; set LIBREUSE_WAIT=");
@@ -176,7 +190,22 @@ static void write_ways_out(struct line *line, const struct event *event)
         line_text(line, wait_longer ? ", or run: " : "; run: ");
         write_libreuse(line, event);
         line_text(line, "free ");
-        line_number(line, port);
+        line_number(line, address_port(event->address));
+    }
+}
+
+/* The first start after deployment, and the three ways out. */
+static void write_ways_out(struct line *line, const struct event *event)
+{
+    const struct holders *holders = event->holders;
+    const unsigned int port = address_port(event->address);
+    const bool all_time_wait = holders->total == holders->count[STATE_TIME_WAIT];
+    const unsigned int seconds = all_time_wait ? WAIT_FOR_TIME_WAIT : WAIT_FOR_REMAINS;
+    const bool is_preloaded = event->subject == NULL || event->subject->reach == REACH_IS_THERE;
+    if (event->is_trial) {
+        write_ways_of_trial(line, event, seconds);
+    } else {
+        write_ways_of_host(line, event, seconds, is_preloaded);
     }
     const enum origin origin = origin_of(event);
     if (origin >= ORIGIN_LIKELY) { /* no server to be armed */

@@ -407,6 +407,30 @@ Test(explain, who_waits_already_is_not_told_to)
     expect_none(failed_bind(&asked, &holders), "LIBREUSE_WAIT");
 }
 
+/* The command's own variables say nothing of the server, which may be without the library. */
+Test(explain, a_command_names_the_start_that_would_work)
+{
+    const struct address asked = ipv4("0.0.0.0", 9999);
+    struct holders holders = one_holder(STATE_TIME_WAIT, &asked);
+    const struct event event = {.kind = EVENT_BIND_FAILED,
+                                .error = EADDRINUSE,
+                                .rescue = RESCUE_NO_USE,
+                                .address = &asked,
+                                .is_trial = true,
+                                .holders = &holders};
+    setenv("LIBREUSE_WAIT", "600", 1);
+    config_load();
+    expect(sentence(&event), "; run: libreuse free 9999, then start it by libreuse run (or: "
+                             "libreuse run --wait=65 PROGRAM); next time, before");
+    expect_none(sentence(&event), "LIBREUSE_WAIT");
+    holders.local_ports = (struct local_ports){.first = 9000, .last = 10000};
+    holders.named.peer = ipv4("192.0.2.1", 443);
+    expect(sentence(&event), "; run: libreuse free 9999 (or: libreuse run --wait=65 PROGRAM); "
+                             "keep ");
+    cr_assert(personality(UNAME26) != -1); /* uname(2) says 2.6, where free cannot do its work */
+    expect(sentence(&event), "; run: libreuse run --wait=65 PROGRAM; keep ");
+}
+
 /* The settings of the command that watches are not those of the program. */
 Test(explain, waiting_for_an_address_is_spoken_of_in_the_process_that_waits)
 {
