@@ -121,20 +121,25 @@ static const char *plural(size_t count)
     return count == 1 ? "" : "s";
 }
 
-/* The rests of connections that ended before the arming keep the port; later ones do not. */
+/*
+ * The rests of connections that ended before the arming keep the port; later ones do not, and a
+ * server with traffic always has some. Which is which cannot be seen, and need not be: TIME_WAIT
+ * lasts 60 s, and the kernel's timers up to two more.
+ */
 static void say_time_wait(const struct leftovers *leftovers, unsigned int port, bool armed_now)
 {
-    const unsigned int seconds = leftovers->time_wait_ms / 1000 + 1;
     if (armed_now) {
+        const unsigned int seconds = leftovers->time_wait_ms / 1000 + 1;
         output_text(TONE_WARNING,
                     "%zu TIME_WAIT socket%s of connections that ended before cannot be armed and "
                     "will be in the way of a restart for up to %u s: wait, or: libreuse free %u\n",
                     leftovers->time_wait, plural(leftovers->time_wait), seconds, port);
     } else {
         output_text(TONE_PLAIN,
-                    "%zu TIME_WAIT socket%s: those of connections that ended before the arming "
-                    "will be in the way of a restart for up to %u s: wait, or: libreuse free %u\n",
-                    leftovers->time_wait, plural(leftovers->time_wait), seconds, port);
+                    "%zu TIME_WAIT socket%s: in the way of a restart are only those of connections "
+                    "that ended before the first arm; 65 s after it none of these is left "
+                    "(sooner: libreuse free %u)\n",
+                    leftovers->time_wait, plural(leftovers->time_wait), port);
     }
 }
 
@@ -165,6 +170,24 @@ static void say_leftovers(const struct arming *arming, const struct leftovers *l
     }
 }
 
+/*
+ * What is typed to start it. A script that was started by its "#!" line is a program of its own,
+ * and its process is called as that file is; comm has the first 15 bytes. NULL where it is not
+ * known. The caller frees it.
+ */
+static char *command_of(int pid, const char *comm)
+{
+    enum { COMM_LENGTH = 15 };
+    char *script = process_runs(pid);
+    const char *slash = script != NULL ? strrchr(script, '/') : NULL;
+    const bool is_whole = script != NULL && strncmp(script, "...", 3) != 0; /* see script_find() */
+    if (slash != NULL && is_whole && strncmp(slash + 1, comm, COMM_LENGTH) == 0) {
+        return script;
+    }
+    free(script);
+    return process_file(pid);
+}
+
 /* What the server's next start needs. */
 static void say_next_start(const struct armed *listener)
 {
@@ -176,14 +199,14 @@ static void say_next_start(const struct armed *listener)
                     "LIBREUSE_DRY_RUN); see: libreuse check %d\n",
                     printable, listener->user.pid);
     } else {
-        char *file = process_file(listener->user.pid);
-        char *word = text_shell_word(file != NULL ? file : "PROGRAM");
+        char *command = command_of(listener->user.pid, program);
+        char *word = text_shell_word(command != NULL ? command : "PROGRAM");
         output_text(TONE_PLAIN,
                     "%s does not set SO_REUSEADDR itself, and its next start must: libreuse run "
                     "%s, with its arguments\n",
                     printable, word);
         free(word);
-        free(file);
+        free(command);
     }
     free(printable);
     free(program);

@@ -8,6 +8,7 @@
 #include "namespace.h"
 #include "skip.h"
 #include "sockets.h"
+#include "target.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -223,6 +224,34 @@ Test(command_arm, a_server_that_is_armed_already_is_fine)
     expect_not_said(&arm, "libreuse run");
 }
 
+/* One that was started by its "#!" line is called by its own name, any other by the interpreter. */
+Test(command_arm, the_next_start_of_a_script_is_named_as_it_is_typed)
+{
+    static const char python[] = "/usr/bin/python3";
+    if (access(python, X_OK) != 0) {
+        skip_because("there is no %s", python);
+    }
+    char *script = path_in(new_folder(), "old-legacy-server.py");
+    write_file(script,
+               "#!/usr/bin/python3 -u\n"
+               "import socket, time\n"
+               "listener = socket.socket()\n"
+               "listener.bind((\"127.0.0.1\", 9999))\n"
+               "listener.listen()\n"
+               "time.sleep(1000)\n",
+               0755);
+    struct process itself = start((struct program){.path = script});
+    EVENTUALLY(count_sockets(9999, TCP_LISTEN) == 1);
+    struct process arm = LIBREUSE(0, "arm", "--dry-run", "9999");
+    EXPECT_LINE(&arm, "its next start must: libreuse run ", script, ", with its arguments");
+    expect_not_said(&arm, "libreuse run /usr/bin/python3");
+    end_by_signal(&itself, SIGKILL);
+    start((struct program){.path = python, .arguments = {script}});
+    EVENTUALLY(count_sockets(9999, TCP_LISTEN) == 1);
+    struct process by_name = LIBREUSE(0, "arm", "--dry-run", "9999");
+    expect_said(&by_name, "its next start must: libreuse run /usr/bin/python3");
+}
+
 Test(command_arm, a_port_that_is_only_bound_stays_exclusive)
 {
     struct host holder = start_host(WITHOUT_SHIM);
@@ -245,6 +274,23 @@ Test(command_arm, time_wait_of_before_is_counted_and_free_helps)
     end_by_signal(&scene.server.process, SIGKILL);
     EXPECT_ERROR(successor("127.0.0.1:9999"), EADDRINUSE);
     LIBREUSE(0, "free", "--yes", "9999");
+    EXPECT_SUCCESS(successor("127.0.0.1:9999"));
+}
+
+/* Under traffic there always are some, and none of them may be in the way. */
+Test(command_arm, once_armed_time_wait_is_nothing_to_wait_for)
+{
+    struct scene scene = serve_client("127.0.0.1:9999");
+    LIBREUSE(0, "arm", "9999");
+    host_close(&scene.server, scene.connection);
+    expect_end_of_stream(scene.client);
+    close(scene.client);
+    EVENTUALLY(count_sockets(9999, TCP_TIME_WAIT) == 1);
+    struct process again = LIBREUSE(0, "arm", "9999");
+    expect_said(&again, "1 TIME_WAIT socket: in the way of a restart are only those of connections "
+                        "that ended before the first arm; 65 s after it none of these is left "
+                        "(sooner: libreuse free 9999)\n");
+    end_by_signal(&scene.server.process, SIGKILL);
     EXPECT_SUCCESS(successor("127.0.0.1:9999"));
 }
 
