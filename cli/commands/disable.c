@@ -49,7 +49,7 @@ static struct advice advise(const char *id, const struct unit *unit)
     const bool is_running = pid > 0 && running_examine(&running, pid);
     add_sentence(&advice.commands, "systemctl daemon-reload");
     if (is_running && running.library != NULL && running.listeners_count > 0) {
-        advise_waiting(&advice, id, &running, "without libreuse");
+        advise_waiting(&advice, id, &running, "without libreuse, " ADVICE_NO_RESCUE);
         advise_lost_port(&advice, id, &running);
     } else if (unit_is(unit, "ActiveState", "active")) {
         char *word = text_shell_word(id);

@@ -3,6 +3,7 @@
  * look at everything that would keep it from its work; and says what is to be run next.
  */
 #include "command.h"
+#include "guest/kernel.h"
 #include "program/library.h"
 #include "sockets/running.h"
 #include "terminal/output.h"
@@ -162,6 +163,10 @@ static bool needs_arming(const struct running *running, unsigned int port)
     return false;
 }
 
+/*
+ * What is in TIME_WAIT already cannot be armed, and a server that closes first always has some: it
+ * is removed behind the arming, where the kernel can do that. What comes later is armed.
+ */
 static void advise_arming(struct advice *advice, const struct running *running)
 {
     char *elsewhere = restart_elsewhere(running);
@@ -169,9 +174,21 @@ static void advise_arming(struct advice *advice, const struct running *running)
         const unsigned int port = running->listeners[i].port;
         if (running_is_first_on_port(running, i) && needs_arming(running, port)) {
             add_sentence(&advice->commands, "%slibreuse arm %u", elsewhere, port);
+            if (kernel_is_at_least(6, 0)) {
+                add_sentence(&advice->commands, "%slibreuse free --yes %u", elsewhere, port);
+            }
         }
     }
     free(elsewhere);
+}
+
+static void advise_regaining(struct advice *advice, const char *unit, const struct running *running)
+{
+    char *lost = loss_text(running_lost(running)->loss);
+    char *because = output_format("it has %s", lost);
+    advise_waiting(advice, unit, running, because);
+    free(because);
+    free(lost);
 }
 
 static struct advice advise(const struct request *request, const struct unit *unit)
@@ -182,7 +199,9 @@ static struct advice advise(const struct request *request, const struct unit *un
     const bool is_running = pid > 0 && running_examine(&running, pid);
     add_sentence(&advice.commands, "systemctl daemon-reload");
     if (settings_report_only(&request->settings) && running.listeners_count > 0) {
-        advise_waiting(&advice, unit->id, &running, "with --report-only");
+        advise_waiting(&advice, unit->id, &running, "with --report-only, " ADVICE_NO_RESCUE);
+    } else if (running_lost(&running) != NULL) {
+        advise_regaining(&advice, unit->id, &running);
     } else {
         advise_arming(&advice, &running);
         const bool is_active = is_running || unit_is(unit, "ActiveState", "active");
@@ -192,10 +211,11 @@ static struct advice advise(const struct request *request, const struct unit *un
     }
     advise_lost_port(&advice, unit->id, &running);
     if (is_running && running.library == NULL && running.listeners_count == 0) {
-        add_sentence(&advice.remarks,
-                     "%s[%d], its main process, listens on no TCP port; where another of "
-                     "its processes does, run before the restart: libreuse arm PORT",
-                     running.name, pid);
+        add_sentence(
+            &advice.remarks,
+            "%s[%d], its main process, listens on no TCP port; where another of "
+            "its processes does, run before the restart: libreuse arm PORT, libreuse free PORT",
+            running.name, pid);
     }
     running_free(&running);
     return advice;

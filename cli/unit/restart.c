@@ -1,5 +1,6 @@
 #include "restart.h"
 
+#include "guest/address.h"
 #include "sockets/processes.h"
 #include "sockets/socket_list.h"
 #include "terminal/output.h"
@@ -18,8 +19,26 @@ char *restart_elsewhere(const struct running *running)
                                  : output_format("%s", "");
 }
 
+/* The port that a listener's next run is to have: what it has lost, where libreuse.so knows that.
+ */
+static unsigned int port_to_have(const struct listener *listener)
+{
+    const unsigned int lost = listener->loss != NULL ? address_port(&listener->loss->asked) : 0;
+    return lost != 0 ? lost : listener->port;
+}
+
+static bool is_named_before(const struct running *running, size_t number)
+{
+    bool is_named = false;
+    for (size_t i = 0; i < number; i++) {
+        is_named = is_named || port_to_have(&running->listeners[i]) ==
+                                   port_to_have(&running->listeners[number]);
+    }
+    return is_named;
+}
+
 void advise_waiting(struct advice *advice, const char *unit, const struct running *running,
-                    const char *without)
+                    const char *because)
 {
     char *word = text_shell_word(unit);
     add_sentence(&advice->commands, "systemctl stop %s", word);
@@ -30,41 +49,42 @@ void advise_waiting(struct advice *advice, const char *unit, const struct runnin
                      "own");
     }
     for (size_t i = 0; i < running->listeners_count && !elsewhere; i++) {
-        if (running_is_first_on_port(running, i)) {
-            add_sentence(&advice->commands, "libreuse why --wait %u", running->listeners[i].port);
+        if (!is_named_before(running, i)) {
+            add_sentence(&advice->commands, "libreuse why --wait %u",
+                         port_to_have(&running->listeners[i]));
         }
     }
     add_sentence(&advice->commands, "systemctl start %s", word);
     free(word);
-    add_sentence(&advice->remarks,
-                 "instead of a restart: %s, bind() fails while connections of this run are "
-                 "in TIME_WAIT",
-                 without);
+    add_sentence(&advice->remarks, "no plain restart: %s", because);
 }
 
 void advise_lost_port(struct advice *advice, const char *unit, const struct running *running)
 {
     char *word = text_shell_word(unit);
     for (size_t i = 0; i < running->listeners_count; i++) {
-        if (running->listeners[i].ephemeral == 1 && running_is_first_on_port(running, i)) {
+        const struct listener *listener = &running->listeners[i];
+        if (listener->loss == NULL && listener->ephemeral == 1 &&
+            running_is_first_on_port(running, i)) {
             add_sentence(&advice->remarks,
                          "%u is ephemeral: %s; if it has lost its port, run instead, with "
                          "PORT for the one that it should have: systemctl stop %s, libreuse "
                          "why --wait PORT (or libreuse free PORT), systemctl start %s",
-                         running->listeners[i].port, ephemeral_meaning, word, word);
+                         listener->port, ephemeral_meaning, word, word);
         }
     }
     free(word);
 }
 
+/* What is to be known first, first: a person runs the commands while reading. */
 void advice_print(const struct advice *advice)
 {
+    for (size_t i = 0; i < advice->remarks.count; i++) {
+        output_line("%s", advice->remarks.list[i]);
+    }
     output_text(TONE_PLAIN, "run next:\n");
     for (size_t i = 0; i < advice->commands.count; i++) {
         output_line("  %s", advice->commands.list[i]);
-    }
-    for (size_t i = 0; i < advice->remarks.count; i++) {
-        output_line("%s", advice->remarks.list[i]);
     }
 }
 

@@ -13,13 +13,16 @@ struct advice {
     struct sentences remarks;
 };
 
+/* Why a run without libreuse, or under --report-only, is not to be started at once. */
+#define ADVICE_NO_RESCUE "bind() fails while connections of this run are in TIME_WAIT"
+
 /*
  * Where the next run of a unit will not have its bind() rescued, that this one is armed is not
- * enough: it would fail in silence. Advises to stop the unit, wait until its ports are free, and
- * start it; `without` says what makes it so.
+ * enough: it would fail in silence. Advises to stop the unit, wait until its ports are free, those
+ * that it is known to have lost, too, and start it; `because` says what makes it so.
  */
 void advise_waiting(struct advice *advice, const char *unit, const struct running *running,
-                    const char *without);
+                    const char *because);
 
 /*
  * What has to stand before a command that looks at its sockets: "nsenter -t PID -n " where it has a
@@ -27,7 +30,7 @@ void advise_waiting(struct advice *advice, const char *unit, const struct runnin
  */
 char *restart_elsewhere(const struct running *running);
 
-/* Where the unit listens on ephemeral ports: what to run if it has lost its port. */
+/* Where the unit listens on ephemeral ports, and may have lost its own: what to run then. */
 void advise_lost_port(struct advice *advice, const char *unit, const struct running *running);
 
 /* Prints it, or writes it as two members of an object. */

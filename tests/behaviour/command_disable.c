@@ -47,6 +47,16 @@ Test(command_disable, names_the_restart_of_a_unit_that_runs)
     expect_said(&disable, "  systemctl restart server.service\n");
 }
 
+static void show_running(const struct host *server)
+{
+    char *text;
+    cr_assert_geq(asprintf(&text,
+                           "Id=server.service\nLoadState=loaded\nActiveState=active\nMainPID=%d\n",
+                           (int)server->process.pid),
+                  0);
+    show_exactly("server.service", text);
+}
+
 /* It runs, and listens on two addresses of one port, and on another port. */
 static struct process disable_running(enum shim shim)
 {
@@ -56,24 +66,34 @@ static struct process disable_running(enum shim shim)
     host_serve(&server, "127.0.0.1:9999");
     host_serve(&server, "127.0.0.2:9999");
     host_serve(&server, "127.0.0.1:9998");
-    char *text;
-    cr_assert_geq(asprintf(&text,
-                           "Id=server.service\nLoadState=loaded\nActiveState=active\nMainPID=%d\n",
-                           (int)server.process.pid),
-                  0);
-    show_exactly("server.service", text);
+    show_running(&server);
     return LIBREUSE(0, "disable", "server");
 }
 
 Test(command_disable, a_server_that_has_the_shim_is_to_be_started_when_its_ports_are_free)
 {
     struct process disable = disable_running(WITH_SHIM);
+    expect_said(&disable, "no plain restart: without libreuse, bind() fails while ");
     expect_said(&disable, "run next:\n  systemctl daemon-reload\n"
                           "  systemctl stop server.service\n"
                           "  libreuse why --wait 9999\n  libreuse why --wait 9998\n"
-                          "  systemctl start server.service\n"
-                          "instead of a restart: ");
+                          "  systemctl start server.service\n");
     expect_not_said(&disable, "systemctl restart");
+}
+
+Test(command_disable, names_the_port_that_a_server_has_lost_and_not_where_it_listens)
+{
+    enter_private_network();
+    enable();
+    struct host holder = start_host(WITHOUT_SHIM);
+    host_serve(&holder, "127.0.0.1:9999");
+    struct host server = start_host(WITH_SHIM);
+    host_lose_port(&server, "127.0.0.1:9999");
+    show_running(&server);
+    struct process disable = LIBREUSE(0, "disable", "server");
+    expect_said(&disable, "  systemctl stop server.service\n  libreuse why --wait 9999\n"
+                          "  systemctl start server.service\n");
+    expect_not_said(&disable, "ephemeral");
 }
 
 /* It was enabled, and not restarted since. */

@@ -2,20 +2,25 @@
  * libreuse enable: what it writes for a unit, and what it refuses. systemd is a stand-in; what real
  * ones say is in tests/unit/unit.c, and with a real one works tests/distros/check-systemd.
  */
+#include "deadline.h"
 #include "host.h"
 #include "invoke.h"
 #include "namespace.h"
 #include "skip.h"
+#include "sockets.h"
 #include "target.h"
 #include "units.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -354,8 +359,34 @@ Test(command_enable, names_the_listeners_to_arm)
     host_serve(&server, "127.0.0.1:9998");
     show_running(&server);
     struct process enable = LIBREUSE(0, "enable", "server");
-    expect_said(&enable, "run next:\n  systemctl daemon-reload\n  libreuse arm 9999\n"
-                         "  libreuse arm 9998\n  systemctl restart server.service\n");
+    expect_said(&enable, "run next:\n  systemctl daemon-reload\n"
+                         "  libreuse arm 9999\n  libreuse free --yes 9999\n"
+                         "  libreuse arm 9998\n  libreuse free --yes 9998\n"
+                         "  systemctl restart server.service\n");
+    cr_assert(personality(UNAME26) != -1); /* uname(2) says 2.6, where free cannot do its work */
+    struct process old = LIBREUSE(0, "enable", "server");
+    expect_said(&old, "  libreuse arm 9999\n  libreuse arm 9998\n  systemctl restart");
+}
+
+/* A server that closes first always has some, and arm cannot reach them. */
+Test(command_enable, what_it_names_gets_past_time_wait_of_before)
+{
+    enter_private_network();
+    struct host server = start_host(WITHOUT_SHIM);
+    const int listener = host_serve(&server, "127.0.0.1:9999");
+    const int client = connected_client("127.0.0.1:9999", 0);
+    host_close(&server, host_accept(&server, listener));
+    expect_end_of_stream(client);
+    close(client);
+    EVENTUALLY(count_sockets(9999, TCP_TIME_WAIT) == 1);
+    show_running(&server);
+    struct process enable = LIBREUSE(0, "enable", "server");
+    expect_said(&enable, "  libreuse arm 9999\n  libreuse free --yes 9999\n  systemctl restart");
+    LIBREUSE(1, "arm", "9999");
+    LIBREUSE(0, "free", "--yes", "9999");
+    end_by_signal(&server.process, SIGKILL);
+    struct host successor = start_host(WITH_SHIM);
+    host_serve(&successor, "127.0.0.1:9999");
 }
 
 Test(command_enable, a_server_that_has_the_shim_needs_no_arming)
@@ -377,7 +408,8 @@ Test(command_enable, a_server_that_has_the_shim_and_only_reports_is_to_be_armed)
     host_serve(&server, "127.0.0.1:9999");
     show_running(&server);
     struct process enable = LIBREUSE(0, "enable", "server");
-    expect_said(&enable, "  libreuse arm 9999\n  systemctl restart server.service\n");
+    expect_said(&enable, "  libreuse arm 9999\n  libreuse free --yes 9999\n"
+                         "  systemctl restart server.service\n");
 }
 
 /* A run that only reports is not rescued, and that this one is armed is not enough. */
@@ -403,8 +435,24 @@ Test(command_enable, tells_of_a_port_that_may_be_a_lost_one)
     expect_not_said(&enable, "ephemeral");
     set_network("ipv4/ip_local_port_range", "9000 10000");
     struct process again = LIBREUSE(0, "enable", "server");
-    expect_said(&again, "9999 is ephemeral: ");
+    expect_said(&again, "stays as it is\n9999 is ephemeral: "); /* before what it warns of */
     expect_said(&again, "libreuse why --wait PORT");
+    expect_said(&again, "\nrun next:\n  systemctl daemon-reload\n  libreuse arm 9999\n");
+}
+
+Test(command_enable, waits_for_the_port_that_a_server_is_known_to_have_lost)
+{
+    enter_private_network();
+    struct host holder = start_host(WITHOUT_SHIM);
+    host_serve(&holder, "127.0.0.1:9999");
+    struct host server = start_host(WITH_SHIM);
+    host_lose_port(&server, "127.0.0.1:9999");
+    show_running(&server);
+    struct process enable = LIBREUSE(0, "enable", "server");
+    expect_said(&enable, "no plain restart: it has lost port 9999");
+    expect_said(&enable, "run next:\n  systemctl daemon-reload\n  systemctl stop server.service\n"
+                         "  libreuse why --wait 9999\n  systemctl start server.service\n");
+    expect_not_said(&enable, "ephemeral");
 }
 
 /* From here, its sockets are not to be seen. */
