@@ -264,20 +264,42 @@ static int write_file(const struct request *request, const struct unit *unit, co
     return STATUS_FINE;
 }
 
+/* The file alone goes to standard output, so that it can be put where it is needed. */
+static int show_file(const struct request *request, const struct unit *unit, const char *text)
+{
+    char *before;
+    const enum drop_in state = drop_in_read(DROP_IN_PRELOAD, unit->id, &before);
+    free(before);
+    if (!request->json) {
+        output_text(TONE_PLAIN, "%s", text);
+    }
+    if (state == DROP_IN_FOREIGN) {
+        return say_foreign(unit);
+    }
+    if (!request->json) {
+        struct advice advice = advise(request, unit);
+        for (size_t i = 0; i < advice.remarks.count; i++) {
+            output_error("notice: %s: %s", unit->id, advice.remarks.list[i]);
+        }
+        advice_free(&advice);
+    }
+    return STATUS_FINE;
+}
+
 /* `text` is the file; NULL where it is refused. */
 static void show_json(const struct request *request, const struct unit *unit,
-                      const struct unit_check *check, const char *text, bool is_written)
+                      const struct unit_check *check, const char *text, int status)
 {
     struct json json = {0};
     struct advice advice = {0};
-    if (is_written) {
+    if (status == STATUS_FINE) {
         advice = advise(request, unit);
     }
     json_open_object(&json, NULL);
     json_string(&json, "unit", unit->id);
     json_string(&json, "file", unit->drop_in);
     json_boolean(&json, "dry_run", request->dry_run);
-    json_boolean(&json, "enabled", is_written);
+    json_boolean(&json, "enabled", status == STATUS_FINE && !request->dry_run);
     json_string(&json, "content", text);
     sentences_json(&check->refusals, &json, "refusals");
     sentences_json(&check->notices, &json, "notices");
@@ -306,20 +328,15 @@ static int decide(const struct request *request, const struct unit *unit)
         output_error("notice: %s: %s", unit->id, check.notices.list[i]);
     }
     char *text = NULL;
-    bool is_written = false;
     if (check.refusals.count > 0) {
         status = STATUS_FOUND;
     } else {
         text = compose(request, unit, check.preload);
-        if (!request->dry_run) {
-            status = write_file(request, unit, text);
-            is_written = status == STATUS_FINE;
-        } else if (!request->json) {
-            output_text(TONE_PLAIN, "%s", text);
-        }
+        status =
+            request->dry_run ? show_file(request, unit, text) : write_file(request, unit, text);
     }
     if (request->json) {
-        show_json(request, unit, &check, text, is_written);
+        show_json(request, unit, &check, text, status);
     }
     free(text);
     unit_check_free(&check);

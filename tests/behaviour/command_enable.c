@@ -155,6 +155,7 @@ Test(command_enable, says_it_all_in_json)
     show_unit("server.service", "");
     struct process dry = LIBREUSE(0, "enable", "-n", "--json", "server");
     expect_said(&dry, "\"enabled\": false");
+    expect_said(&dry, "\"run_next\": [\n    \"systemctl daemon-reload\"");
     expect_said(&dry, "\"content\": \"");
     expect_nothing_written();
     struct process json = LIBREUSE(0, "enable", "--json", "server");
@@ -256,6 +257,11 @@ Test(command_enable, leaves_somebody_elses_file_alone)
     write_file(DROP_IN, "[Service]\nEnvironment=X=1\n", 0644);
     struct process enable = LIBREUSE(1, "enable", "server");
     expect_complaint(&enable, DROP_IN ": is there and was not written by libreuse enable");
+    struct process show = LIBREUSE(1, "enable", "--dry-run", "server");
+    expect_complaint(&show, DROP_IN ": is there and was not written by libreuse enable");
+    expect_said(&show, "[Service]\nEnvironment=\"LD_PRELOAD=" SHIM_PATH "\"\n");
+    struct process json = LIBREUSE(1, "enable", "--dry-run", "--json", "server");
+    expect_said(&json, "\"run_next\": [],");
     cr_assert_str_eq(file_content(DROP_IN), "[Service]\nEnvironment=X=1\n");
     expect_entries(FOLDER, 1);
 }
@@ -438,6 +444,8 @@ Test(command_enable, tells_of_a_port_that_may_be_a_lost_one)
     expect_said(&again, "stays as it is\n9999 is ephemeral: "); /* before what it warns of */
     expect_said(&again, "libreuse why --wait PORT");
     expect_said(&again, "\nrun next:\n  systemctl daemon-reload\n  libreuse arm 9999\n");
+    struct process show = LIBREUSE(0, "enable", "--dry-run", "server");
+    expect_complaint(&show, "notice: server.service: 9999 is ephemeral: ");
 }
 
 Test(command_enable, waits_for_the_port_that_a_server_is_known_to_have_lost)
