@@ -57,7 +57,7 @@ test-unit: ## run the tests of single modules
 test-behaviour: tested ## run the tests of whole programs under the library
 test-pictures: ## play the scenes of the documents' pictures again, and compare
 test-cross: ## cross-build for ARCHITECTURES="PREFIX ..." and test under qemu's user mode
-test-packages: ## build all packages, install, try and remove them in a throw-away copy of this Debian
+test-packages: ## build all packages, install, try and remove them in a throw-away copy of this Debian (RELEASE=1)
 
 .PHONY: lint test-sanitized fuzz
 lint: all static ## check format, scripts, the flow between rooms, and what the library needs and exports

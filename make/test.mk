@@ -20,7 +20,7 @@ PROGRAMS_OF_ONE_FILE += $(HOSTS) $(HOST_LIBS)
 
 # What "make check" runs, one after the other; it says what each took.
 CHECKS ?= test test-pictures lint test-sanitized fuzz test-packages test-cross
-CHECK_ARCHITECTURES ?= s390x-linux-gnu arm-linux-gnueabihf
+CHECK_ARCHITECTURES ?= s390x-linux-gnu arm-linux-gnueabihf:units
 
 check:
 	$(Q)MAKE="$(MAKE)" ARCHITECTURES="$(CHECK_ARCHITECTURES)" tests/check $(CHECKS)
