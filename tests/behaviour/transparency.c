@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_SEQUENCES 20000
+#define DEFAULT_SEQUENCES 8000
 #define DEFAULT_SEED      1
 
 /* From so many on, a run must have met what it looks for. */
