@@ -6,6 +6,7 @@
 #include "guest/kernel.h"
 #include "program/library.h"
 #include "sockets/running.h"
+#include "sockets/socket_list.h"
 #include "terminal/output.h"
 #include "terminal/text.h"
 #include "unit/drop_in.h"
@@ -191,14 +192,43 @@ static void advise_regaining(struct advice *advice, const char *unit, const stru
     free(lost);
 }
 
+/* Whether all that it listens on is what a server gets that has lost its port without the library.
+ */
+static bool may_have_lost_all(const struct running *running)
+{
+    bool is_ephemeral = running->library == NULL && running->listeners_count > 0;
+    for (size_t i = 0; i < running->listeners_count; i++) {
+        is_ephemeral = is_ephemeral && running->listeners[i].ephemeral == 1;
+    }
+    return is_ephemeral;
+}
+
+/* To arm that one would be in vain, and a restart would lose the port again. */
+static void advise_guessing(struct advice *advice, const char *unit, const struct running *running)
+{
+    char *word = text_shell_word(unit);
+    add_sentence(&advice->commands, "systemctl stop %s", word);
+    add_sentence(&advice->commands, "libreuse why --wait PORT");
+    add_sentence(&advice->commands, "systemctl start %s", word);
+    add_sentence(&advice->remarks,
+                 "%u is ephemeral: %s; PORT is the one that it should have (to wait less: libreuse "
+                 "free PORT); if it is meant to listen on %u: systemctl restart %s",
+                 running->listeners[0].port, ephemeral_meaning, running->listeners[0].port, word);
+    free(word);
+}
+
 static struct advice advise(const struct request *request, const struct unit *unit)
 {
     const int pid = atoi(unit_value(unit, "MainPID"));
     struct running running = {0};
     struct advice advice = {0};
     const bool is_running = pid > 0 && running_examine(&running, pid);
+    const bool report_only = settings_report_only(&request->settings);
+    const bool is_guess = !report_only && may_have_lost_all(&running);
     add_sentence(&advice.commands, "systemctl daemon-reload");
-    if (settings_report_only(&request->settings) && running.listeners_count > 0) {
+    if (is_guess) {
+        advise_guessing(&advice, unit->id, &running);
+    } else if (report_only && running.listeners_count > 0) {
         advise_waiting(&advice, unit->id, &running, "with --report-only, " ADVICE_NO_RESCUE);
     } else if (running_lost(&running) != NULL) {
         advise_regaining(&advice, unit->id, &running);
@@ -209,7 +239,9 @@ static struct advice advise(const struct request *request, const struct unit *un
         add_sentence(&advice.commands, "systemctl %s %s", is_active ? "restart" : "start", word);
         free(word);
     }
-    advise_lost_port(&advice, unit->id, &running);
+    if (!is_guess) {
+        advise_lost_port(&advice, unit->id, &running);
+    }
     if (is_running && running.library == NULL && running.listeners_count == 0) {
         add_sentence(
             &advice.remarks,

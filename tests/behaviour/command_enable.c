@@ -442,8 +442,8 @@ Test(command_enable, tells_of_a_port_that_may_be_a_lost_one)
     set_network("ipv4/ip_local_port_range", "9000 10000");
     struct process again = LIBREUSE(0, "enable", "server");
     expect_said(&again, "stays as it is\n9999 is ephemeral: "); /* before what it warns of */
-    expect_said(&again, "libreuse why --wait PORT");
-    expect_said(&again, "\nrun next:\n  systemctl daemon-reload\n  libreuse arm 9999\n");
+    expect_said(&again, "\nrun next:\n  systemctl daemon-reload\n  systemctl stop server.service\n"
+                        "  libreuse why --wait PORT\n  systemctl start server.service\n");
     struct process show = LIBREUSE(0, "enable", "--dry-run", "server");
     expect_complaint(&show, "notice: server.service: 9999 is ephemeral: ");
 }
