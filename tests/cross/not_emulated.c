@@ -162,6 +162,7 @@ static const struct entry everywhere[] = {
     {"guest", "rescues_a_child_that_shares_the_memory_and_leaves_the_parent_whole", NO_VFORK},
     {"swallowed", "is_told_after_a_bind_by_a_child_that_shares_the_memory", NO_VFORK},
     {"log_file", NULL, ITS_ROOT},
+    {"log_file_open", NULL, ITS_ROOT},
     {"hosts", "that_become_a_daemon_report_to_a_file_and_their_data_stays_clean", ITS_ROOT},
     {"hosts", "that_give_root_away_and_may_not_write_roots_log_any_more_report_to_standard_error",
      ITS_ROOT},
