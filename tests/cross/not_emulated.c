@@ -12,6 +12,7 @@
 #define NO_TRACER  "a tracer sees the system calls of qemu, not of the program"
 #define NO_VFORK   "qemu gives a child that shares the memory a copy of it"
 #define NO_DEVICE  "qemu does not know SO_BINDTODEVICE"
+#define NO_NAME    "qemu does not tell the name of a network interface"
 #define NO_BPF     "qemu does not know bpf(2)"
 #define IS_SLOW    "it is about time, and qemu needs a multiple of it"
 #define OWN_ELF    "the test reads the program as one of the runner's own architecture"
@@ -163,6 +164,9 @@ static const struct entry everywhere[] = {
     {"swallowed", "is_told_after_a_bind_by_a_child_that_shares_the_memory", NO_VFORK},
     {"log_file", NULL, ITS_ROOT},
     {"log_file_open", NULL, ITS_ROOT},
+    {"dry_run", "and_ports_that_are_left_out_are_not_helped_in_listen", NO_NETLINK},
+    {"held_by", "several_servers_of_one_port", NO_NETLINK},
+    {"eaddrnotavail", "of_a_link_local_address_that_its_device_has_not_got", NO_NAME},
     {"hosts", "that_become_a_daemon_report_to_a_file_and_their_data_stays_clean", ITS_ROOT},
     {"hosts", "that_give_root_away_and_may_not_write_roots_log_any_more_report_to_standard_error",
      ITS_ROOT},

@@ -66,9 +66,9 @@ Test(system_call, passes_six_arguments)
     cr_assert_eq(recv(to, received, sizeof received, MSG_DONTWAIT), 3);
     cr_assert_str_eq(received, "six");
 
-    cr_assert_eq(system_call(SYS_sendto, from, (long)text, 3, MSG_OOB, (long)&name, length),
+    cr_assert_eq(system_call(SYS_sendto, from, (long)text, 3, MSG_OOB, (long)&name, (long)length),
                  -EOPNOTSUPP, "the fourth is wrong");
-    cr_assert_eq(system_call(SYS_sendto, from, (long)text, 3, 0, 0, length), -ENOTCONN,
+    cr_assert_eq(system_call(SYS_sendto, from, (long)text, 3, 0, 0, (long)length), -ENOTCONN,
                  "the fifth is wrong");
     cr_assert_eq(system_call(SYS_sendto, from, (long)text, 3, 0, (long)&name, 1), -EINVAL,
                  "the sixth is wrong");
