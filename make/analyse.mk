@@ -24,7 +24,7 @@ test-sanitized:
 
 # Fuzzing needs clang with libFuzzer (Debian: libclang-rt-14-dev, or that of another version).
 FUZZ_CC      ?= clang
-FUZZ_SECONDS ?= 6
+FUZZ_SECONDS ?= 4
 FUZZ_JOBS    ?= 2
 FUZZ_FLAGS   := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                 -fno-sanitize-recover=all -Wno-frame-larger-than
