@@ -56,16 +56,8 @@ static void add(struct processes *processes, struct user user)
 
 static void add_forbidden(struct processes *processes, int pid)
 {
-    if (processes->forbidden_count == processes->forbidden_room) {
-        const size_t room = processes->forbidden_room > 0 ? processes->forbidden_room * 2 : 64;
-        int *larger = output_allocate(room, sizeof *larger);
-        if (processes->forbidden_count > 0) {
-            memcpy(larger, processes->forbidden, processes->forbidden_count * sizeof *larger);
-        }
-        free(processes->forbidden);
-        processes->forbidden = larger;
-        processes->forbidden_room = room;
-    }
+    processes->forbidden = output_reallocate(processes->forbidden, processes->forbidden_count + 1,
+                                             sizeof processes->forbidden[0]);
     processes->forbidden[processes->forbidden_count++] = pid;
 }
 
@@ -258,11 +250,9 @@ void processes_note_unseen(const struct processes *processes, uint32_t uid, stru
         for (size_t i = 0; i < processes->forbidden_count; i++) {
             const int pid = processes->forbidden[i];
             if (is_of_user(pid, uid) == (pass == 0)) {
-                char name[PROGRAM_SIZE] = "";
-                char *program = process_program(pid);
-                memcpy(name, program, strnlen(program, sizeof name - 1));
+                char name[PROGRAM_SIZE];
+                process_name(pid, name);
                 owner_note_unseen(owner, pid, name);
-                free(program);
             }
         }
     }
@@ -368,6 +358,13 @@ char *process_file(int pid)
         return NULL;
     }
     return path;
+}
+
+void process_name(int pid, char name[PROGRAM_SIZE])
+{
+    char *program = process_program(pid);
+    snprintf(name, PROGRAM_SIZE, "%s", program);
+    free(program);
 }
 
 bool process_maps_shim(char *line)

@@ -25,7 +25,6 @@ struct processes {
     size_t room;
     int *forbidden; /* processes that may not be looked into */
     size_t forbidden_count;
-    size_t forbidden_room;
     int proc_error; /* the errno with which /proc could not be read, 0 */
 };
 
@@ -80,6 +79,9 @@ void process_add_script(struct owner *owner);
 
 /* The process's name, comm; "?" where it cannot be read. The caller frees it. */
 char *process_program(int pid);
+
+/* The same in the room that an owner has for it. */
+void process_name(int pid, char name[PROGRAM_SIZE]);
 
 /* The path of the program that it executes, which its name need not be; NULL. To be freed. */
 char *process_file(int pid);

@@ -160,14 +160,12 @@ void trials_make(const struct trial_target *target, struct trials *trials)
 
 static void note_user(struct owner *owner, const struct user *user)
 {
-    char name[PROGRAM_SIZE] = "";
-    char *program = process_program(user->pid);
-    memcpy(name, program, strnlen(program, sizeof name - 1));
+    char name[PROGRAM_SIZE];
+    process_name(user->pid, name);
     owner_note(owner, user->pid, user->fd, name);
     if (owner->pid == user->pid) {
         process_add_script(owner);
     }
-    free(program);
 }
 
 /*
